@@ -1,0 +1,107 @@
+"""The command line: ``python -m ml_assets.cli demo`` and ``… ui``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ml_assets.spec.errors import MlAssetsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import dagster as dg
+
+MODEL = "flight_ops/arrival_delay"
+PORT, MLFLOW_PORT = 3000, 5000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; errors that are the user's to fix are printed without a traceback."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except Exception as error:
+        # Dagster wraps what goes wrong while loading: show our own error, or let it fly.
+        known = _known(error)
+        if known is None:
+            raise
+        print(f"\n{known}\n", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; nothing was changed.", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ml-assets", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="materialize and judge everything of a model")
+    demo.add_argument("--model", default=MODEL, metavar="PROJECT/MODEL", help=f"default {MODEL}")
+    demo.set_defaults(run=_demo)
+    ui = commands.add_parser("ui", help="open the Dagster UI on the same storage")
+    ui.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
+    ui.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
+    ui.set_defaults(run=_ui)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from ml_assets.orchestration.demo import run_demo
+
+    return run_demo(_definitions(), arguments.model, _home())
+
+
+def _definitions() -> dg.Definitions:
+    from ml_assets.definitions import defs
+
+    return defs
+
+
+def _ui(arguments: argparse.Namespace) -> NoReturn:
+    from ml_assets.orchestration.instance import (
+        DEFINITIONS,
+        prepare_dagster_home,
+        workspace_file,
+    )
+
+    home, workspace = _home(), workspace_file()
+    prepare_dagster_home(home)
+    database = f"sqlite:///{home / 'mlflow.db'}"
+    print(f"Dagster UI: http://{arguments.host}:{arguments.port} (Ctrl-C ends it)")
+    print(
+        f"MLflow UI, in another terminal: {Path(sys.executable).with_name('mlflow')} ui "
+        f"--backend-store-uri {database} --port {MLFLOW_PORT}",
+        flush=True,
+    )
+    location = ["-w", str(workspace)] if workspace else ["-m", DEFINITIONS]
+    command = [sys.executable, "-m", "dagster", "dev", *location]
+    command += ["--host", arguments.host, "--port", str(arguments.port)]
+    # A program that was started in the background ignores Ctrl-C, and hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.execv(sys.executable, command)  # noqa: S606 - the same interpreter, no shell
+
+
+def _home() -> Path:
+    """Fix the home for this process and for what it starts."""
+    from ml_assets.platform.embedded.warehouse import HOME_VARIABLE, home_folder
+
+    home = home_folder()
+    os.environ[HOME_VARIABLE] = str(home)
+    return home
+
+
+def _known(error: BaseException | None) -> MlAssetsError | None:
+    while error is not None:
+        if isinstance(error, MlAssetsError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

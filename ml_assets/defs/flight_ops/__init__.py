@@ -1,0 +1,1 @@
+"""Flight operations: models on the flights that left New York in 2013."""

@@ -1,0 +1,1 @@
+"""Dagster lives here, and nowhere else."""

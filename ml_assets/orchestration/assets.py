@@ -1,0 +1,105 @@
+"""Assets: one op for each step, which builds the asset and judges it, or only judges it."""
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ml_assets.orchestration.checks import check_specs
+from ml_assets.orchestration.describe import describe_asset
+from ml_assets.orchestration.names import asset_key, model_tags, op_name, slug
+from ml_assets.orchestration.recipe import Recipe
+from ml_assets.orchestration.step_run import Event, StepRun
+from ml_assets.orchestration.trace import code_version
+from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.tables import Source
+
+if TYPE_CHECKING:
+    from ml_assets.steps.graph import Step
+
+
+def build_assets(spec: ModelSpec, recipe: Recipe) -> list[dg.AssetsDefinition]:
+    """Every asset of a model: the steps, and the sources that somebody else fills."""
+    steps = recipe.steps_of(spec)
+    ours = {step.asset for step in steps}
+    external = [
+        _observed_source(spec, name, source)
+        for name, source in spec.sources.items()
+        if f"sources/{name}" not in ours
+    ]
+    version = code_version(spec)
+    return [*external, *(_step_asset(spec, step, recipe, version) for step in steps)]
+
+
+def _step_asset(spec: ModelSpec, step: "Step", recipe: Recipe, version: str) -> dg.AssetsDefinition:
+    deps = [asset_key(spec, name) for name in step.depends_on]
+
+    @dg.multi_asset(
+        name=op_name(spec, step.asset),
+        # Skippable: an asset whose rules refuse it is not materialized; the op ends without it.
+        specs=[_asset_spec(spec, step, version).replace_attributes(deps=deps)],
+        check_specs=check_specs(spec, step.asset, recipe),
+        # A subset of nothing but checks measures what is stored, without building.
+        can_subset=True,
+        required_resource_keys={"platform"},
+    )
+    def run_step(context: dg.AssetExecutionContext) -> Iterator[Event]:
+        yield from StepRun(context, spec, step, recipe).events()
+
+    return run_step
+
+
+def _asset_spec(spec: ModelSpec, step: "Step", version: str) -> dg.AssetSpec:
+    metadata: dict[str, Any] = {"spec_hash": spec.hash}
+    if step.table:
+        metadata["dagster/table_name"] = step.table
+    return dg.AssetSpec(
+        asset_key(spec, step.asset),
+        description=describe_asset(spec, step.asset),
+        owners=list(spec.owners),
+        kinds=set(step.kinds),
+        group_name=slug(spec),
+        tags=model_tags(spec),
+        metadata=metadata,
+        code_version=version,
+        skippable=True,
+    )
+
+
+def _observed_source(spec: ModelSpec, name: str, source: Source) -> dg.AssetsDefinition:
+    key = asset_key(spec, f"sources/{name}")
+    about = dg.AssetSpec(
+        key,
+        description=describe_asset(spec, f"sources/{name}"),
+        owners=list(spec.owners),
+        kinds={"delta"},
+        group_name=slug(spec),
+        tags=model_tags(spec),
+        metadata={"dagster/table_name": source.table},
+    )
+
+    def observe() -> Iterator[dg.ObserveResult]:
+        yield dg.ObserveResult(asset_key=key, data_version=_observed_version(source))
+
+    with warnings.catch_warnings():
+        # Marked beta since Dagster 1.8; nothing else lets the UI observe a source on demand.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        decorate = dg.multi_observable_source_asset(
+            name=op_name(spec, f"sources/{name}"), specs=[about]
+        )
+        source_asset: dg.AssetsDefinition = decorate(observe)
+    return source_asset
+
+
+def _observed_version(source: Source) -> dg.DataVersion:
+    from ml_assets.platform.embedded.warehouse import data_version, home_folder
+
+    version = data_version(home_folder(), source.table)
+    if version is None:
+        raise dg.Failure(
+            f"There is no table {source.table} in the warehouse {home_folder()}. Its owner fills it; "
+            "or declare a seed for it, which fills it once on a laptop.",
+            allow_retries=False,
+        )
+    return dg.DataVersion(str(version))

@@ -1,0 +1,158 @@
+"""Materialize a model's whole graph in this process, and say what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+
+from ml_assets.orchestration.instance import code_location, open_instance
+from ml_assets.orchestration.progress import Progress
+from ml_assets.orchestration.show import show_summary
+from ml_assets.spec.errors import SpecError, did_you_mean
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from rich.console import Console
+
+    from ml_assets.orchestration.summary import RunSummary
+
+INTERRUPTED = 130
+#: Our own lines are enough on the terminal: Dagster's go into its event log only.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_WIDTH = 140
+
+
+def run_demo(definitions: dg.Definitions, model: str, home: Path) -> int:
+    """Materialize and judge everything of a model.
+
+    Returns
+    -------
+    0 when everything was stored and no blocking check failed, 1 when not, 130 after Ctrl-C.
+
+    Raises
+    ------
+    MlAssetsError
+        When there is no such model, or the home cannot be written.
+    """
+    started = time.monotonic()
+    job = find_job(definitions, model)
+    with open_instance(home) as instance, quiet(home / "logs") as (console, log_file):
+        console.print(f"[bold]{model}[/] on the embedded platform, home {home}\n", highlight=False)
+        run = create_run(instance, job)
+        progress = Progress(console, graph_order(job))
+        instance.add_event_listener(run.run_id, progress)
+        execute_run(InMemoryJob(job), run, instance)
+        summary = progress.summary(run.run_id)
+        if summary.interrupted:
+            return _interrupted(console, summary)
+        show_summary(console, summary)
+        _closing(console, time.monotonic() - started, log_file, good=summary.good)
+        return 0 if summary.good else 1
+
+
+def find_job(definitions: dg.Definitions, model: str) -> dg.JobDefinition:
+    """Find the job that materializes everything of ``project/model``.
+
+    Raises
+    ------
+    SpecError
+        When no such model is declared.
+    """
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    declared = sorted({"/".join(key.path[:2]) for key in keys if len(key.path) > 2})  # noqa: PLR2004
+    if model not in declared:
+        raise SpecError(
+            f"model {model!r}",
+            found="no declaration of that name",
+            expected=f"one of {', '.join(declared) or 'none: nothing is declared'}",
+            fix=f"write project/model as in defs.yaml{did_you_mean(model, declared)}",
+        )
+    return definitions.resolve_job_def(model.replace("/", "__"))
+
+
+def graph_order(job: dg.JobDefinition) -> list[dg.AssetKey]:
+    """Keys of the assets that a job materializes, each after the ones it stands on."""
+    layer = job.asset_layer
+    order = [
+        key for keys in layer.asset_graph.toposorted_asset_keys_by_level for key in sorted(keys)
+    ]
+    return [key for key in order if key in layer.selected_asset_keys]
+
+
+def create_run(instance: dg.DagsterInstance, job: dg.JobDefinition) -> dg.DagsterRun:
+    """Create a run that the UI knows as one of its code location: it can re-execute it.
+
+    That is what ``execute_in_process`` leaves out.
+    """
+    (location,) = code_location().create_origins()
+    repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
+    return instance.create_run_for_job(
+        job,
+        run_config=_QUIET,
+        tags=job.run_tags,
+        remote_job_origin=RemoteJobOrigin(repository, job.name),
+    )
+
+
+@contextlib.contextmanager
+def quiet(folder: Path) -> Iterator[tuple[Console, Path]]:
+    """Keep the terminal for our own lines: what libraries print goes into a file.
+
+    The file descriptors are redirected, not ``sys.stdout``: engines write to them, and Dagster,
+    which keeps a copy for the run's page, looks there.
+    """
+    from rich.console import Console
+
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"demo-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    kept = _duplicates()
+    terminal = os.fdopen(os.dup(kept[0]), "w", encoding="utf-8")
+    width = None if terminal.isatty() else _WIDTH
+    try:
+        with file.open("ab") as log, terminal:
+            _redirect((log.fileno(), log.fileno()))
+            yield Console(file=terminal, width=width), file
+    finally:
+        _redirect(kept)
+        for descriptor in kept:
+            os.close(descriptor)
+
+
+def _duplicates() -> tuple[int, int]:
+    return os.dup(1), os.dup(2)
+
+
+def _redirect(targets: tuple[int, int]) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    for descriptor, target in zip((1, 2), targets, strict=True):
+        os.dup2(target, descriptor)
+
+
+def _interrupted(console: Console, summary: RunSummary) -> int:
+    stored = [line for line in summary.assets if line.state == "stored"]
+    console.print("\n[bold yellow]Stopped.[/] The step that was running changed nothing.")
+    for line in stored:
+        console.print(f"  kept: {line.asset}, {line.where} version {line.version}", highlight=False)
+    console.print(
+        "Nothing has to be cleaned up. Run it again, or re-execute the run from failure in the UI."
+    )
+    return INTERRUPTED
+
+
+def _closing(console: Console, seconds: float, log_file: Path, *, good: bool) -> None:
+    verdict = "[bold green]Everything passed[/]" if good else "[bold red]Not everything passed[/]"
+    console.print(
+        f"\n{verdict} in {seconds:.1f} s. What the libraries printed: {log_file}", highlight=False
+    )
+    console.print("Look at it in the Dagster UI: [bold]make ui[/]", highlight=False)

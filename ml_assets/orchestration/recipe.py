@@ -1,0 +1,34 @@
+"""What Dagster is told to run: the steps of a model, the checks of an asset, and the judge.
+
+The definitions are built from a recipe, so that their behaviour can be tried with small steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ml_assets.rules.rule import Rule
+    from ml_assets.spec.model import ModelSpec
+    from ml_assets.steps.execution import Judge
+    from ml_assets.steps.graph import Step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in graph order, rules by asset name, and the judgement of facts by these rules."""
+
+    steps_of: Callable[[ModelSpec], tuple[Step, ...]]
+    checks_for: Callable[[str], tuple[Rule, ...]]
+    judge: Judge
+
+
+def default_recipe() -> Recipe:
+    """The steps and the golden rules of ml_assets."""
+    from ml_assets.rules.registry import checks_for, judge
+    from ml_assets.steps.graph import steps_of
+
+    return Recipe(steps_of, checks_for, judge)

@@ -1,0 +1,1 @@
+"""What steps run on: one protocol, one package per platform."""

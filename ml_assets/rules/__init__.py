@@ -1,0 +1,1 @@
+"""The golden rules: pure functions from facts to verdicts."""

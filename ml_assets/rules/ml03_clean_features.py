@@ -1,0 +1,157 @@
+"""ML-03: NaN, Inf and null are repaired when a feature table is written, and never reach a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ml_assets.rules.rule import Finding, Rule, listed
+
+if TYPE_CHECKING:
+    from ml_assets.rules.facts import (
+        ColumnFacts,
+        FeatureTableFacts,
+        LookupFacts,
+        PredictionFacts,
+        TrainingSetFacts,
+        VersionFacts,
+    )
+    from ml_assets.spec.model import ModelSpec
+
+
+def _values(check: str, word: str, asset: str, facts: FeatureTableFacts, count: str) -> Finding:
+    def of(column: ColumnFacts) -> int:
+        return int(getattr(column, count))
+
+    features = [c for c in facts.columns if c.name not in facts.key_nulls]
+    bad = sorted((c for c in features if of(c)), key=of, reverse=True)
+    shown = listed(f"{c.name} {of(c)} ({of(c) / max(facts.rows, 1):.1%})" for c in bad)
+    return Finding(
+        passed=not bad,
+        message=f"{word} values in {len(bad)} of {len(features)} feature columns ({shown}), {facts.rows} rows; expected none.",
+        fix=f"declare a default for {listed(f'columns.{c.name}' for c in bad)} of {asset}; first keys: {listed(facts.examples.get(check, ()), 3)}",
+        numbers={
+            "rows": facts.rows,
+            "columns": len(features),
+            "bad_columns": len(bad),
+            "bad_values": sum(of(c) for c in bad),
+        },
+        table=tuple({"column": c.name, "type": c.type, word: of(c)} for c in bad),
+    )
+
+
+def no_nan(_: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
+    """Count NaN in the stored feature columns."""
+    return _values("ml03_no_nan", "NaN", asset, facts, "nans")
+
+
+def no_inf(_: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
+    """Count +Inf and -Inf in the stored feature columns."""
+    return _values("ml03_no_inf", "infinite", asset, facts, "infs")
+
+
+def no_null(_: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
+    """Count null in the stored feature columns."""
+    return _values("ml03_no_null", "null", asset, facts, "nulls")
+
+
+def _coverage(spec: ModelSpec, lookups: tuple[LookupFacts, ...], whose: str) -> Finding:
+    floors = {t.name: t.min_coverage for t in spec.feature_tables}
+    low = [x for x in lookups if x.coverage < floors[x.name]]
+    unmeasured = sorted(set(floors) - {x.name for x in lookups})
+    shown = listed(f"{x.name} {x.coverage:.2%} (floor {floors[x.name]:.0%})" for x in lookups)
+    return Finding(
+        passed=not low and not unmeasured,
+        message=f"share of {whose} that find a feature row as of their time: {shown}; not measured: {listed(unmeasured)}.",
+        fix=f"load the missing keys of {listed(x.name for x in low)}, widen its lookback, or lower its min_coverage and say why",
+        numbers={f"coverage_{x.name}": round(x.coverage, 6) for x in lookups},
+        table=tuple(
+            {
+                "feature_table": x.name,
+                "rows": x.rows,
+                "matched": x.matched,
+                "coverage": round(x.coverage, 6),
+                "floor": floors[x.name],
+            }
+            for x in lookups
+        ),
+    )
+
+
+def training_coverage(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
+    """Share of label rows that found a row of each feature table."""
+    return _coverage(spec, facts.lookups, "label keys")
+
+
+def scoring_coverage(spec: ModelSpec, _: str, facts: PredictionFacts) -> Finding:
+    """Share of scored rows that found a row of each feature table."""
+    return _coverage(spec, facts.lookups, "scoring keys")
+
+
+def score_replay(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
+    """Compare scores of raw keys through the feature store with those of training time."""
+    replay = facts.replay
+    passed = (
+        replay.rows > 0
+        and not replay.missing
+        and not replay.null_predictions
+        and not replay.different
+    )
+    return Finding(
+        passed=passed,
+        message=f"{replay.rows} holdout keys scored again from raw keys: {replay.missing} lost, {replay.null_predictions} null, {replay.different} different from training time (largest difference {replay.max_difference:.3g}, allowed {spec.thresholds.replay_tolerance:.3g}).",
+        fix="features differ between training and serving: materialize training_set and trained_model again on the current feature tables, and look for a transform that depends on when it runs",
+        numbers={
+            "rows": replay.rows,
+            "missing": replay.missing,
+            "null_predictions": replay.null_predictions,
+            "different": replay.different,
+            "max_difference": replay.max_difference,
+        },
+    )
+
+
+RULES = (
+    Rule(
+        "ml03_no_nan", "ML-03", "features", "error", "No NaN in any stored feature column", no_nan
+    ),
+    Rule(
+        "ml03_no_inf",
+        "ML-03",
+        "features",
+        "error",
+        "No infinite value in any stored feature column",
+        no_inf,
+    ),
+    Rule(
+        "ml03_no_null",
+        "ML-03",
+        "features",
+        "error",
+        "No null in any stored feature column",
+        no_null,
+    ),
+    Rule(
+        "ml03_lookup_coverage",
+        "ML-03",
+        "training_set",
+        "error",
+        "Enough label keys find a feature row as of their event time",
+        training_coverage,
+    ),
+    Rule(
+        "ml03_lookup_coverage",
+        "ML-03",
+        "predictions",
+        "error",
+        "Enough scoring keys find a feature row as of their event time",
+        scoring_coverage,
+    ),
+    Rule(
+        "ml03_score_replay",
+        "ML-03",
+        "model_version",
+        "error",
+        "The packaged model scores raw keys through the feature store as it did in training",
+        score_replay,
+    ),
+)

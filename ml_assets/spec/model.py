@@ -1,0 +1,242 @@
+"""The declaration of one model: everything else is derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ml_assets.spec.base import (
+    ArgumentName,
+    Count,
+    Declared,
+    Duration,
+    Frozen,
+    ImportPath,
+    Number,
+    TableName,
+)
+from ml_assets.spec.consistency import problems_between_parts
+from ml_assets.spec.dagster_values import AssetName, Cron, Owner
+from ml_assets.spec.errors import SpecError, did_you_mean
+from ml_assets.spec.frozen import freeze, thaw
+from ml_assets.spec.tables import FeatureTable, Label, Scoring, Source
+from ml_assets.spec.wording import CHECK, refusal, refuse
+
+ModelType = Literal["binary_classification"]
+Metric = Literal["roc_auc", "pr_auc", "log_loss", "brier", "accuracy"]
+Purpose = Literal["development", "evaluation", "deployment"]
+
+#: ML-02: the output type that each model type must store in its signature.
+OUTPUT_TYPES: dict[str, str] = {"binary_classification": "long"}
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return freeze(value)
+    except TypeError as error:
+        raise refusal(
+            f"a Python object of type {error}",
+            expected="true, false, a number, text, null, or lists and mappings of them",
+            fix="write the parameter as plain values, so that it can be logged and hashed",
+        ) from None
+
+
+class Estimator(Declared):
+    """What is fitted on the training rows."""
+
+    cls: ImportPath = Field(default="xgboost.XGBClassifier", alias="class")
+    """Import path of a scikit-learn compatible classifier."""
+    params: Frozen[str, Annotated[Any, BeforeValidator(_plain)]] = Field(
+        default={"n_estimators": 100, "max_depth": 6, "learning_rate": 0.1},
+        validate_default=True,
+        examples=[{"n_estimators": 200, "max_depth": 4}],
+    )
+    """Keyword arguments of the estimator."""
+    encoding: Literal["ordinal", "one_hot"] = "ordinal"
+    """How string features are encoded inside the packaged model."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The parameters as plain lists and dictionaries, to be handed to the estimator.
+
+        Libraries look for exactly these types, and store them with the model.
+        """
+        return {name: thaw(value) for name, value in self.params.items()}
+
+
+class Split(Declared):
+    """How the training set is divided by time."""
+
+    holdout: Number = Field(default=0.2, gt=0, lt=1, json_schema_extra={CHECK: "ml06_time_overlap"})
+    """Share of the label rows, the last ones by event time, that are held out."""
+    embargo: Duration = Field(
+        default="1 day", validate_default=True, json_schema_extra={CHECK: "ml06_time_overlap"}
+    )
+    """Rows this close before the holdout are in neither part."""
+
+
+class Gate(Declared):
+    """An absolute condition on a holdout metric that a version must meet to serve."""
+
+    min: Number | None = Field(
+        default=None, examples=[0.7], json_schema_extra={CHECK: "promotion_absolute"}
+    )
+    """Smallest allowed value."""
+    max: Number | None = Field(
+        default=None, examples=[0.5], json_schema_extra={CHECK: "promotion_absolute"}
+    )
+    """Largest allowed value."""
+    beat_baseline: bool = Field(default=False, json_schema_extra={CHECK: "promotion_absolute"})
+    """Must be better than always predicting the training base rate."""
+
+    @model_validator(mode="after")
+    def _some_condition(self) -> Self:
+        if self.min is None and self.max is None and not self.beat_baseline:
+            raise refusal(
+                "a gate without a condition",
+                expected="min, max or beat_baseline: true",
+                fix="add one of them, for example min: 0.7",
+                rule="promotion_absolute",
+                message="a gate needs min, max or beat_baseline: true",
+            )
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise refusal(
+                f"min {self.min:g} above max {self.max:g}",
+                expected="a range that a metric can be in",
+                fix="exchange min and max",
+                rule="promotion_absolute",
+            )
+        return self
+
+
+class Thresholds(Declared):
+    """Limits of the checks that are not tied to one table."""
+
+    replay_rows: Count = Field(default=1000, ge=1, json_schema_extra={CHECK: "ml03_score_replay"})
+    """Holdout rows that ``ml03_score_replay`` scores again through the feature store."""
+    replay_tolerance: Number = Field(
+        default=1e-6, ge=0, json_schema_extra={CHECK: "ml03_score_replay"}
+    )
+    """Largest allowed difference between a replayed and a training-time score (float32 noise)."""
+
+
+class ModelSpec(Declared):
+    """One model, declared once."""
+
+    project: AssetName = Field(
+        examples=["flight_ops"], json_schema_extra={CHECK: "ml04_experiment_names"}
+    )
+    """Project, first part of every asset key and experiment name."""
+    model: AssetName = Field(
+        examples=["arrival_delay"], json_schema_extra={CHECK: "ml04_experiment_names"}
+    )
+    """Model, second part of every asset key and experiment name."""
+    description: str = Field(default="", examples=["Will the flight arrive late?"])
+    """What the model predicts and what is done with it."""
+    package: str | None = None
+    """Python package that import paths with a leading dot start from (set by the loader)."""
+    model_type: ModelType = Field(
+        default="binary_classification", json_schema_extra={CHECK: "ml02_output_schema"}
+    )
+    """Decides the output schema (ML-02), the metrics and the label rules."""
+    registered_model: TableName = Field(
+        examples=["main.flights.arrival_delay"],
+        json_schema_extra={CHECK: "ml01_table_registered"},
+    )
+    """Three-level name in the model registry."""
+    owners: tuple[Owner, ...] = Field(default=(), examples=[["team:flight-ops"]])
+    """Dagster owners: e-mail addresses or ``team:name``."""
+    sources: Frozen[ArgumentName, Source] = Field(
+        min_length=1, examples=[{"flights": {"table": "main.raw.flights"}}]
+    )
+    """Tables that the transforms read, by the name of the transform's argument."""
+    feature_tables: tuple[FeatureTable, ...] = Field(min_length=1)
+    """The feature tables, in the order in which the model receives their columns."""
+    label: Label
+    """The label table."""
+    training_set: TableName = Field(
+        examples=["main.flights.arrival_delay_training_set"],
+        json_schema_extra={CHECK: "ml01_table_registered"},
+    )
+    """Three-level name of the stored training set."""
+    split: Split = Split()
+    """Train and holdout."""
+    estimator: Estimator = Estimator()
+    """What is trained."""
+    gates: Frozen[Metric, Gate] = Field(
+        min_length=1,
+        examples=[{"roc_auc": {"min": 0.7}}],
+        json_schema_extra={CHECK: "promotion_absolute"},
+    )
+    """Holdout conditions for the champion alias, by metric."""
+    scoring: Scoring
+    """Batch predictions."""
+    on_single_class: Literal["skip", "fail"] = Field(
+        default="skip", json_schema_extra={CHECK: "ml05_not_single_class"}
+    )
+    """A label with one class: skip training with a red check, or fail the run (ML-05)."""
+    schedule: Cron = "0 6 * * *"
+    """Cron of the model's schedule (UTC; stopped until the user starts it)."""
+    thresholds: Thresholds = Thresholds()
+    """Limits of the checks."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        refuse("ModelSpec", problems_between_parts(self))
+        return self
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The model's inputs, in order."""
+        return tuple(c for t in self.feature_tables for c in t.columns)
+
+    @property
+    def output_type(self) -> str:
+        """The signature's output type that ML-02 asks for."""
+        return OUTPUT_TYPES[self.model_type]
+
+    @property
+    def label_keys(self) -> tuple[str, ...]:
+        """The label's keys and its event time."""
+        return (*self.label.keys, self.label.event_time)
+
+    @property
+    def name(self) -> str:
+        """``project/model``."""
+        return f"{self.project}/{self.model}"
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change when the declaration changes.
+
+        The same in every process and on every machine: neither the package nor the order of
+        mappings counts, but for the order of feature columns, which is the model's input order.
+        """
+        declared = self.model_dump(mode="json", exclude={"package"})
+        text = json.dumps([declared, self.features], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def experiment(self, purpose: Purpose) -> str:
+        """Name the MLflow experiment for a purpose (ML-04)."""
+        return f"/Shared/{self.project}_ml_{self.model}_{purpose}"
+
+    def feature_table(self, name: str) -> FeatureTable:
+        """Find a feature table by its short name.
+
+        Raises
+        ------
+        SpecError
+            When none has that name.
+        """
+        names = [t.name for t in self.feature_tables]
+        if name not in names:
+            raise SpecError(
+                f"{self.name}: feature table {name!r}",
+                found="no feature table of that name",
+                expected=f"one of {', '.join(names)}",
+                fix=f"correct the name{did_you_mean(name, names)}",
+            )
+        return self.feature_tables[names.index(name)]

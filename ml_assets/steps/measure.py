@@ -1,0 +1,123 @@
+"""Counts over a Spark frame, all in one aggregate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ml_assets.platform.protocol import AS_OF_PREFIX, MATCHED_PREFIX
+from ml_assets.rules.facts import ColumnFacts, LookupFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from pyspark.sql import Column, DataFrame
+
+    from ml_assets.spec.model import ModelSpec
+
+REPAIRED_PREFIX = "__repaired_"
+FLOATS = frozenset({"float", "double"})
+
+
+def column_types(frame: DataFrame) -> dict[str, str]:
+    """Map column names to Spark's simple type names, in order."""
+    return {f.name: f.dataType.simpleString() for f in frame.schema.fields}
+
+
+def column_counts(types: Mapping[str, str], columns: Iterable[str]) -> dict[str, Column]:
+    """Aggregates for the nulls, NaN, Inf and repaired values of columns, by result name."""
+    from pyspark.sql import functions as F
+
+    counts = {}
+    for name in columns:
+        column = F.col(f"`{name}`")
+        counts[f"nulls:{name}"] = F.count_if(column.isNull())
+        if types[name] in FLOATS:
+            counts[f"nans:{name}"] = F.count_if(F.isnan(column))
+            counts[f"infs:{name}"] = F.count_if(F.abs(column) == float("inf"))
+        if REPAIRED_PREFIX + name in types:
+            counts[f"repaired:{name}"] = F.count_if(F.col(f"`{REPAIRED_PREFIX}{name}`"))
+    return counts
+
+
+def aggregate(frame: DataFrame, counts: Mapping[str, Column]) -> dict[str, Any]:
+    """Compute all aggregates in one pass."""
+    names = list(counts)
+    row = frame.agg(*(counts[n].alias(f"c{i}") for i, n in enumerate(names))).collect()[0]
+    return dict(zip(names, row, strict=True))
+
+
+def column_facts(
+    types: Mapping[str, str], columns: Iterable[str], counted: Mapping[str, Any]
+) -> tuple[ColumnFacts, ...]:
+    """Read the facts of columns out of computed aggregates."""
+    return tuple(
+        ColumnFacts(
+            name,
+            types[name],
+            nulls=counted[f"nulls:{name}"],
+            nans=counted.get(f"nans:{name}", 0),
+            infs=counted.get(f"infs:{name}", 0),
+            repaired=counted.get(f"repaired:{name}"),
+        )
+        for name in columns
+    )
+
+
+def lookup_counts(spec: ModelSpec, columns: Sequence[str], time: str) -> dict[str, Column]:
+    """Aggregates of how the rows of a joined frame found each feature table."""
+    from pyspark.sql import functions as F
+
+    counts: dict[str, Column] = {}
+    for table in spec.feature_tables:
+        as_of, matched = AS_OF_PREFIX + table.name, MATCHED_PREFIX + table.name
+        if as_of in columns:
+            lead = F.unix_micros(F.col(f"`{as_of}`")) - F.unix_micros(F.col(f"`{time}`"))
+            counts[f"matched:{table.name}"] = F.count(F.col(f"`{as_of}`"))
+            counts[f"lead:{table.name}"] = F.max(lead)
+            counts[f"future:{table.name}"] = F.count_if(lead > 0)
+        elif matched in columns:
+            counts[f"matched:{table.name}"] = F.count_if(F.col(f"`{matched}`"))
+    return counts
+
+
+def lookup_facts(
+    spec: ModelSpec, rows: int, parts: Sequence[Mapping[str, Any]]
+) -> tuple[LookupFacts, ...]:
+    """Add up the lookup aggregates of the parts of a frame; tables without a marker are left out."""
+    facts = []
+    for table in spec.feature_tables:
+        matched, lead, future = (f"{k}:{table.name}" for k in ("matched", "lead", "future"))
+        if not any(matched in p for p in parts):
+            continue
+        leads = [p[lead] for p in parts if p.get(lead) is not None]
+        facts.append(
+            LookupFacts(
+                table.name,
+                rows,
+                sum(p[matched] for p in parts),
+                max(leads) / 1e6 if leads else None,
+                sum(p.get(future) or 0 for p in parts),
+            )
+        )
+    return tuple(facts)
+
+
+def from_micros(micros: float | None) -> datetime | None:
+    """Turn microseconds since 1970 into a UTC time.
+
+    >>> from_micros(1_500_000).isoformat()
+    '1970-01-01T00:00:01.500000+00:00'
+    """
+    if micros is None:
+        return None
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))
+
+
+def first_keys(
+    frame: DataFrame, keys: Sequence[str], bad: Column, most: int = 3
+) -> tuple[str, ...]:
+    """Show the keys of the first offending rows; asked only when there are some."""
+    rows = frame.where(bad).select(*(f"`{k}`" for k in keys)).limit(most).collect()
+    return tuple(", ".join(f"{k}={row[k]}" for k in keys) for row in rows)

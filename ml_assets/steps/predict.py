@@ -1,0 +1,230 @@
+"""``predictions``: score the declared keys with the champion, in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ml_assets.rules.facts import PredictionFacts
+from ml_assets.spec.catalog import TableLayout, describe
+from ml_assets.spec.errors import DataError
+from ml_assets.steps.handles import PredictionsHandle
+from ml_assets.steps.measure import column_types, lookup_counts, lookup_facts
+from ml_assets.steps.prepared import PreparedTable, planned, run_tags
+from ml_assets.steps.register_version import CHAMPION
+from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from ml_assets.platform.protocol import Platform, Run
+    from ml_assets.spec.catalog import TableInfo
+    from ml_assets.spec.model import ModelSpec
+    from ml_assets.steps.execution import Inputs
+
+VERSION_COLUMN = "model_version"
+
+
+@dataclass
+class PreparedPredictions(PreparedTable):
+    """Staged predictions and their deployment run."""
+
+    run_id: str = ""
+    run_url: str = ""
+    model_version: int = -1
+
+    def handle(self, info: TableInfo) -> PredictionsHandle:
+        """Name what was published, by which run and version."""
+        return PredictionsHandle(
+            info.name,
+            info.version,
+            info.uri,
+            self.facts.rows,
+            dict(self.versions),
+            self.run_id,
+            self.run_url,
+            self.spec.experiment("deployment"),
+            self.model_version,
+        )
+
+
+def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedPredictions:
+    """Stage the champion's scores of the declared keys and measure them.
+
+    Raises
+    ------
+    DataError
+        When there is no champion, or the keys lack a column.
+    """
+    champion = champion_version(spec, platform)
+    keys, versions = scoring_keys(spec, platform)
+    versions |= {t.table: platform.tables.info(t.table).version for t in spec.feature_tables}
+    with platform.tracking.run(
+        spec.experiment("deployment"),
+        name=f"score with version {champion}",
+        tags={**run_tags(spec, inputs, versions), "ml_assets.model_version": str(champion)},
+    ) as run:
+        prepared = _score(spec, platform, inputs, keys=keys, run=run, champion=champion)
+    prepared.versions = versions
+    return prepared
+
+
+def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PredictionFacts:
+    """Measure the stored predictions against today's keys and champion.
+
+    Raises
+    ------
+    DataError
+        When there is no such table.
+    """
+    table, handle = spec.scoring.table, inputs.handles[inputs.asset]
+    assert isinstance(handle, PredictionsHandle)  # noqa: S101 - the graph declares this type
+    frame = platform.tables.read(table)
+    require_columns(frame, ["prediction", VERSION_COLUMN], where=table)
+    keys, _ = scoring_keys(spec, platform)
+    experiment = platform.tracking.info(handle.run_id).experiment
+    info = platform.tables.info(table)
+    return measure_frame(
+        frame,
+        spec,
+        info,
+        expected=keys.count(),
+        experiment=experiment,
+        champion=platform.registry.version_of(spec.registered_model, CHAMPION),
+        staged=False,
+    )
+
+
+def champion_version(spec: ModelSpec, platform: Platform) -> int:
+    """Find the version that serves.
+
+    Raises
+    ------
+    DataError
+        When the champion alias is not set.
+    """
+    champion = platform.registry.version_of(spec.registered_model, CHAMPION)
+    if champion is None:
+        raise DataError(
+            spec.registered_model,
+            found=f"no alias {CHAMPION!r}",
+            expected="a version that passed every gate",
+            fix="materialize model_version; when it was refused, its checks say why",
+            rule="predictions_from_champion",
+        )
+    return champion
+
+
+def scoring_keys(spec: ModelSpec, platform: Platform) -> tuple[DataFrame, dict[str, int]]:
+    """Compute the keys and as-of times to score, and the source versions they came from."""
+    frame, versions = call_transform(
+        spec, platform, path=spec.scoring.keys, sources=spec.scoring.sources, field="scoring.keys"
+    )
+    require_columns(frame, spec.label_keys, where="scoring.keys")
+    return frame.select(*(f"`{k}`" for k in spec.label_keys)), versions
+
+
+def _score(
+    spec: ModelSpec,
+    platform: Platform,
+    inputs: Inputs,
+    *,
+    keys: DataFrame,
+    run: Run,
+    champion: int,
+) -> PreparedPredictions:
+    layout = predictions_layout(spec)
+    uri = platform.registry.uri(spec.registered_model, champion)
+    staged = platform.features.stage_scores(spec, keys, uri, layout, {VERSION_COLUMN: champion})
+    try:
+        facts = measure_frame(
+            staged.frame,
+            spec,
+            planned(layout, staged),
+            expected=keys.count(),
+            experiment=platform.tracking.info(run.run_id).experiment,
+            champion=champion,
+            staged=True,
+        )
+        refuse_empty(facts.expected_rows, where="scoring.keys")
+    except BaseException:
+        staged.discard()
+        raise
+    shares = {f"share_{v}": n / facts.rows for v, n in facts.values.items() if facts.rows}
+    run.log(metrics={"rows": facts.rows, "null_predictions": facts.null_predictions, **shares})
+    return PreparedPredictions(
+        spec,
+        inputs,
+        staged,
+        facts,
+        shown={"model_version": champion, **{f"predicted_{v}": n for v, n in facts.values.items()}},
+        run_id=run.run_id,
+        run_url=run.url,
+        model_version=champion,
+    )
+
+
+def measure_frame(
+    frame: DataFrame,
+    spec: ModelSpec,
+    info: TableInfo,
+    *,
+    expected: int,
+    experiment: str,
+    champion: int | None,
+    staged: bool,
+) -> PredictionFacts:
+    """Count the predictions by value and by version, in one pass."""
+    from pyspark.sql import functions as F
+
+    types = column_types(frame)
+    counts = {
+        "rows": F.count(F.lit(1)),
+        **lookup_counts(spec, list(types), spec.label.event_time),
+    }
+    groups = frame.groupBy(
+        F.col("prediction").cast("string").alias("value"),
+        F.col(VERSION_COLUMN).cast("string").alias("version"),
+    ).agg(*(c.alias(f"c{i}") for i, c in enumerate(counts.values())))
+    parts: list[dict[str, Any]] = [
+        {"value": r[0], "version": r[1], **dict(zip(counts, r[2:], strict=True))}
+        for r in groups.collect()
+    ]
+    rows = sum(p["rows"] for p in parts)
+    return PredictionFacts(
+        table=info,
+        expected_rows=expected,
+        rows=rows,
+        null_predictions=sum(p["rows"] for p in parts if p["value"] is None),
+        type=types["prediction"],
+        values=_by(parts, "value"),
+        versions=_by(parts, "version"),
+        champion=champion,
+        experiment=experiment,
+        lookups=lookup_facts(spec, rows, parts),
+        staged=staged,
+    )
+
+
+def predictions_layout(spec: ModelSpec) -> TableLayout:
+    """Derive how the predictions are stored."""
+    return TableLayout(
+        name=spec.scoring.table,
+        primary_keys=spec.label.keys,
+        event_time=spec.label.event_time,
+        description=describe(
+            spec.scoring.business or f"Batch predictions of {spec.name}",
+            f"Scored by models:/{spec.registered_model}@{CHAMPION} with features as of {spec.label.event_time}.",
+        ),
+        tags=dict(spec.label.tags),
+        comments={
+            "prediction": f"predicted {spec.label.name}",
+            VERSION_COLUMN: f"version of {spec.registered_model} that made the prediction",
+        },
+        not_null=(spec.label.event_time,),
+    )
+
+
+def _by(parts: list[dict[str, Any]], name: str) -> dict[str, int]:
+    values = sorted({str(p[name]) for p in parts if p[name] is not None})
+    return {v: sum(p["rows"] for p in parts if str(p[name]) == v) for v in values}

@@ -1,0 +1,39 @@
+"""Fixtures of all tests: an isolated home, one Sail session, one platform per home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+    from ml_assets.platform.embedded import EmbeddedPlatform
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test a warehouse of its own; the user's is never touched."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("ML_ASSETS_HOME", str(folder))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark() -> SparkSession:
+    """One Sail session for all tests."""
+    from ml_assets.platform.embedded.session import start_session
+
+    return start_session()
+
+
+@pytest.fixture
+def platform(home: Path, spark: SparkSession) -> EmbeddedPlatform:
+    """Build the embedded platform on the test's home."""
+    from ml_assets.platform.embedded import EmbeddedPlatform
+
+    return EmbeddedPlatform(home=home, spark=spark)
