@@ -226,7 +226,8 @@ def _main(side: str, scale: float) -> None:
     found: Side = getattr(importlib.import_module(f"benchmarks.{module}"), function)(scale)
     # Kilobytes on Linux, bytes on macOS.
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(w).ru_maxrss for w in who) // unit
     run = Run(found.seconds, found.rows, found.answer, found.detail, peak)
     print(_MARK + json.dumps(vars(run)), flush=True)
     # What is left (servers, threads) must not add to the next side's time.

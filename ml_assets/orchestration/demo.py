@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 
-from ml_assets.orchestration.instance import code_location, open_instance
+from ml_assets.orchestration.flushing import flushing_at_the_end
+from ml_assets.orchestration.instance import code_location, prepare_dagster_home
 from ml_assets.orchestration.progress import Progress
 from ml_assets.orchestration.show import show_summary
 from ml_assets.spec.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
-    import dagster as dg
     from rich.console import Console
 
     from ml_assets.orchestration.summary import RunSummary
@@ -46,7 +47,12 @@ def run_demo(definitions: dg.Definitions, model: str, home: Path) -> int:
     """
     started = time.monotonic()
     job = find_job(definitions, model)
-    with open_instance(home) as instance, quiet(home / "logs") as (console, log_file):
+    folder = prepare_dagster_home(home)
+    with (
+        flushing_at_the_end(folder),
+        dg.DagsterInstance.get() as instance,
+        quiet(home / "logs") as (console, log_file),
+    ):
         console.print(f"[bold]{model}[/] on the embedded platform, home {home}\n", highlight=False)
         run = create_run(instance, job)
         progress = Progress(console, graph_order(job))

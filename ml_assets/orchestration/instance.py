@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import dagster as dg
 from dagster._core.workspace.load_target import (
     ModuleTarget,
     WorkspaceFileTarget,
@@ -60,12 +59,6 @@ def prepare_dagster_home(home: Path) -> Path:
         ) from error
     os.environ[HOME_VARIABLE] = str(folder)
     return folder
-
-
-def open_instance(home: Path) -> dg.DagsterInstance:
-    """Open the Dagster instance of a home, which the UI shows too."""
-    prepare_dagster_home(home)
-    return dg.DagsterInstance.get()
 
 
 def workspace_file() -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -104,11 +104,14 @@ def feature_layout(table: FeatureTable) -> TableLayout:
         event_time=table.event_time,
         description=describe(table.business, table.technical),
         tags=dict(table.tags),
-        comments={name: column.comment for name, column in table.columns.items()},
+        comments={
+            **dict.fromkeys(table.primary_keys, "primary key"),
+            **(
+                {table.event_time: "event time: when the row became known, UTC"}
+                if table.event_time
+                else {}
+            ),
+            **{name: column.comment for name, column in table.columns.items()},
+        },
         not_null=table.keys,
     )
-
-
-def with_comments(layout: TableLayout, comments: Mapping[str, str]) -> TableLayout:
-    """Add column comments to a layout; the ones given win."""
-    return replace(layout, comments={**layout.comments, **comments})

@@ -1,4 +1,4 @@
-"""Prepared work that is a staged table."""
+"""What prepared work has in common: staged tables, and work that leaves nothing to undo."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     from ml_assets.steps.execution import Inputs
 
     TableFacts = FeatureTableFacts | LabelFacts | TrainingSetFacts | PredictionFacts
+
+
+class NothingToUndo:
+    """Prepared work whose evidence may stay when neither published nor refused (a run, a source)."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
 
 
 @dataclass

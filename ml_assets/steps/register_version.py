@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.rules.facts import ReplayFacts, VersionFacts
 from ml_assets.spec.catalog import TableLayout
 from ml_assets.steps.handles import RunHandle, VersionHandle
-from ml_assets.steps.prepared import run_tags
+from ml_assets.steps.prepared import NothingToUndo, run_tags
 from ml_assets.steps.train_model import HOLDOUT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     import pandas as pd
 
@@ -29,7 +28,7 @@ DEVELOPMENT_TAG = "ml_assets.development_run_id"
 
 
 @dataclass
-class Candidate:
+class Candidate(NothingToUndo):
     """A packaged model with its evaluation; registered on publish and on refuse, promoted on publish."""
 
     spec: ModelSpec
@@ -87,17 +86,6 @@ class Candidate:
             self.evaluation.url,
             self.evaluation.experiment,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
 
 def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> Candidate:

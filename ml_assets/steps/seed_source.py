@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.spec.imports import load_object
 from ml_assets.steps.handles import TableHandle
+from ml_assets.steps.prepared import NothingToUndo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from ml_assets.platform.protocol import Platform
     from ml_assets.rules.verdict import Verdict
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class SeededSource:
+class SeededSource(NothingToUndo):
     """A source table that exists; there is nothing to judge, publish or refuse."""
 
     info: TableInfo
@@ -37,17 +37,6 @@ class SeededSource:
     def details(self) -> Mapping[str, Any]:
         """Nothing beyond the handle."""
         return {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
 
 def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> SeededSource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.protocol import SPLIT_COLUMN
 from ml_assets.rules.facts import ModelFacts
@@ -14,12 +14,11 @@ from ml_assets.steps.estimator import as_model_inputs, make_estimator, make_mode
 from ml_assets.steps.handles import RunHandle, TableHandle
 from ml_assets.steps.measure import FLOATS, column_types
 from ml_assets.steps.metrics import baseline_metrics, binary_metrics
-from ml_assets.steps.prepared import run_tags
+from ml_assets.steps.prepared import NothingToUndo, run_tags
 from ml_assets.steps.transforms import require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     import pandas as pd
 
@@ -36,7 +35,7 @@ NUMERIC = {"tinyint", "smallint", "int", "bigint", "boolean", *FLOATS}
 
 
 @dataclass
-class TrainedModel:
+class TrainedModel(NothingToUndo):
     """A packaged model in its run, with what was measured on the package."""
 
     platform: Platform
@@ -56,17 +55,6 @@ class TrainedModel:
     def details(self) -> Mapping[str, Any]:
         """Metrics and sizes."""
         return self.shown
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def test_a_read_only_warehouse(home):
         + SETTING
         + """
 frame = platform.spark.range(5).selectExpr("id AS k")
-staged = tables.stage(frame, LAYOUT)
+staged, forgotten = tables.stage(frame, LAYOUT), tables.stage(frame, LAYOUT)
 folders = [p for p in platform.home.rglob("*") if p.is_dir()] + [platform.home]
 for folder in folders:
     folder.chmod(0o555)
@@ -66,6 +66,7 @@ assert tables.read(NAME).count() == 3
 (table / "_delta_log").chmod(0o000)
 attempt("info", lambda: tables.info(NAME))
 attempt("read", lambda: tables.read(NAME))
+forgotten.discard()
 for folder in folders:
     folder.chmod(0o755)
 print(json.dumps(errors))

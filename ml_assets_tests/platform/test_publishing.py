@@ -333,6 +333,17 @@ def test_an_interrupt_after_the_commit_keeps_the_rows(tables, monkeypatch):
     assert keys_of(tables) == [1]
 
 
+def test_rows_in_several_files_and_folders_are_one_publication(tables):
+    def write(folder):
+        (folder / "more").mkdir()
+        for path, keys in ((folder / "a b.parquet", [1, 2]), (folder / "more" / "c.parquet", [3])):
+            pq.write_table(pa.table({"k": keys}, SCHEMA), path)
+
+    info = tables.stage_arrow(SCHEMA, LAYOUT, write).publish()
+    assert keys_of(tables, info.version) == [1, 2, 3]
+    assert info == tables.info(NAME)
+
+
 def test_an_interrupt_while_staging_leaves_nothing(tables):
     def interrupted(folder):
         (folder / "half.parquet").write_bytes(b"PAR1")

@@ -131,6 +131,13 @@ def describe(name: str, path: Path, table: DeltaTable, data_version: int) -> Tab
     )
 
 
+def live_files(table: DeltaTable) -> list[str]:
+    """List the files of a version, relative to the table's folder."""
+    import pyarrow as pa
+
+    return [str(path) for path in pa.table(table.get_add_actions())["path"].to_pylist()]
+
+
 def columns_of(schema: Schema) -> tuple[ColumnInfo, ...]:
     """Describe a Delta schema in Spark's words."""
     return tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,10 @@ class EmbeddedStaged:
         """Remove the staged rows; the table stays as it was. Safe to call twice and after publish."""
         if self._published is None and not self._discarded:
             self._discarded = True
-            # A publication may have been interrupted after its commit: then the rows are the table's.
-            if self._landed() is None:
-                self.staging.remove()
+            with contextlib.suppress(StorageError):  # unreadable log: a later staging tidies up
+                # A publication may have been interrupted after its commit: then it was one.
+                if self._landed() is None:
+                    self.staging.remove()
 
     def _check_publishable(self) -> None:
         if self._discarded:
@@ -121,16 +123,12 @@ class EmbeddedStaged:
         """Describe the version that was committed; trust, but look: it must be exactly our files."""
         name, path, version = self.layout.name, self.staging.table, self._landed()
         live = None if version is None else delta.open_table(path, version)
-        found = set() if live is None else {_inside(uri) for uri in live.file_uris()}
-        if live is None or version is None or found != {f.path for f in self.files}:
+        found = [] if live is None else delta.live_files(live)
+        ours = [file for file in found if file.startswith(f"{self.folder.name}/")]
+        if live is None or version is None or not len(found) == len(ours) == len(self.files):
             raise delta.changed(name, f"{len(self.files)} files of ours", f"other files: {found}")
         return delta.describe(name, path, live, version)
 
 
 def _named(version: int | None) -> str:
     return "no table" if version is None else f"version {version}"
-
-
-def _inside(uri: str) -> str:
-    """Reduce a file's address to its path inside the table's folder."""
-    return "/".join(uri.rsplit("/", 2)[-2:])
