@@ -91,7 +91,7 @@ def store_features(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     )
     write(
         connection,
-        f"SELECT origin, time_hour AS observed_at, {weather} FROM '{folder}/weather.parquet'",
+        f"SELECT origin, time_hour + INTERVAL 1 HOUR AS observed_at, {weather} FROM '{folder}/weather.parquet'",
         folder / "weather_hourly.parquet",
     )
     planes = ", ".join(f"{sql} AS {name}" for name, sql in PLANES.items())
@@ -120,7 +120,7 @@ HISTORY_SQL = f"""
       SELECT carrier, origin, dest, count(*) AS n, sum(arr_delay) AS delay,
         sum(CAST(arr_delay > 15 AS DOUBLE)) AS late,
         make_timestamptz(epoch_us(scheduled_departure)
-          + CAST((dep_delay + air_time + 60) * 60000000 AS BIGINT)) AS known_at
+          + CAST((dep_delay + air_time + 240) * 60000000 AS BIGINT)) AS known_at
       FROM flights
       WHERE arr_delay IS NOT NULL AND NOT isnan(arr_delay)
         AND air_time IS NOT NULL AND NOT isnan(air_time)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import dagster as dg
 
 MODEL = "flight_ops/arrival_delay"
+STOPPED = (
+    "Stopped. What was published before stays; a step that was just publishing may have published. "
+    "Run it again to continue."
+)
 PORT, MLFLOW_PORT = 3000, 5000
 
 
@@ -33,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\n{known}\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped; nothing was changed.", file=sys.stderr)
+        print(f"\n{STOPPED}", file=sys.stderr)
         return 128 + signal.SIGINT
 
 
@@ -65,12 +69,15 @@ def _definitions() -> dg.Definitions:
 def _ui(arguments: argparse.Namespace) -> NoReturn:
     from ml_assets.orchestration.instance import (
         DEFINITIONS,
+        open_instance,
         prepare_dagster_home,
         workspace_file,
     )
 
     home, workspace = _home(), workspace_file()
     prepare_dagster_home(home)
+    with open_instance():
+        pass  # it ends the runs of killed demos: they would block their model's queue
     database = f"sqlite:///{home / 'mlflow.db'}"
     print(f"Dagster UI: http://{arguments.host}:{arguments.port} (Ctrl-C ends it)")
     print(

@@ -132,6 +132,20 @@ def test_ctrl_c_says_what_was_kept(run: Run) -> None:
     assert "kept: labels" not in output
 
 
+def test_ctrl_c_between_the_steps_promises_no_more_than_is_true(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> dg.Definitions:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_definitions", interrupted)
+    assert cli.main(["demo"]) == 130
+    error = capsys.readouterr().err
+    assert "What was published before stays" in error
+    assert "a step that was just publishing may have published" in error
+    assert "Run it again" in error
+
+
 def test_what_engines_print_goes_into_a_file(run: Run, home: Path) -> None:
     class Loud(World):
         def build(self, *arguments: object) -> object:

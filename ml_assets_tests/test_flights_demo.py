@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ml_assets.defs.flight_ops.arrival_delay.features import REPORTING_MINUTES
 from ml_assets.platform.embedded import EmbeddedPlatform
 from ml_assets.spec.loader import load_spec
 from ml_assets.steps.training_set import feature_columns
@@ -101,7 +102,7 @@ def test_one_flight_s_history_is_what_had_landed_by_then(flights) -> None:
         "carrier = 'UA' and origin = 'EWR' and dest = 'SFO'"
     )
     raw = raw.toPandas().dropna(subset=["arr_delay", "air_time"])
-    minutes = raw["minute"] + raw["dep_delay"] + raw["air_time"] + 60
+    minutes = raw["minute"] + raw["dep_delay"] + raw["air_time"] + REPORTING_MINUTES
     known_at = raw["time_hour"] + pd.to_timedelta(minutes, unit="min")
     landed = known_at[known_at <= row["scheduled_departure"]]
     latest = landed.max()

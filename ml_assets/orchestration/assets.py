@@ -54,6 +54,8 @@ def _asset_spec(spec: ModelSpec, step: "Step", version: str) -> dg.AssetSpec:
     metadata: dict[str, Any] = {"spec_hash": spec.hash}
     if step.table:
         metadata["dagster/table_name"] = step.table
+    if step.asset == "model_version":
+        metadata["ml_assets/registered_model"] = spec.registered_model
     return dg.AssetSpec(
         asset_key(spec, step.asset),
         description=describe_asset(spec, step.asset),

@@ -10,19 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.utils import make_new_run_id
 
 from ml_assets.orchestration.flushing import flushing_at_the_end
-from ml_assets.orchestration.instance import code_location, prepare_dagster_home
+from ml_assets.orchestration.instance import code_location, open_instance, prepare_dagster_home
+from ml_assets.orchestration.names import MODEL_TAG
+from ml_assets.orchestration.orphans import process_tags, refuse_second, report_stopped
 from ml_assets.orchestration.progress import Progress
 from ml_assets.orchestration.show import show_summary
+from ml_assets.orchestration.stopping import lasting_writer, stopping_like_ctrl_c
 from ml_assets.spec.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
+    import dagster as dg
     from rich.console import Console
 
     from ml_assets.orchestration.summary import RunSummary
@@ -38,32 +42,46 @@ def run_demo(definitions: dg.Definitions, model: str, home: Path) -> int:
 
     Returns
     -------
-    0 when everything was stored and no blocking check failed, 1 when not, 130 after Ctrl-C.
+    0 when everything was stored and no blocking check failed, 1 when not, 130 after Ctrl-C, a termination (SIGTERM) or a
+    closed terminal (SIGHUP).
 
     Raises
     ------
     MlAssetsError
-        When there is no such model, or the home cannot be written.
+        When there is no such model, the home cannot be written, or a demo of the model is running.
     """
     started = time.monotonic()
     job = find_job(definitions, model)
     folder = prepare_dagster_home(home)
     with (
+        stopping_like_ctrl_c(),
         flushing_at_the_end(folder),
-        dg.DagsterInstance.get() as instance,
-        quiet(home / "logs") as (console, log_file),
+        open_instance() as instance,
     ):
-        console.print(f"[bold]{model}[/] on the embedded platform, home {home}\n", highlight=False)
-        run = create_run(instance, job)
-        progress = Progress(console, graph_order(job))
-        instance.add_event_listener(run.run_id, progress)
+        refuse_second(instance, job.run_tags[MODEL_TAG], model)
+        with quiet(home / "logs") as (console, log_file):
+            console.print(
+                f"[bold]{model}[/] on the embedded platform, home {home}\n", highlight=False
+            )
+            summary = _execute(instance, job, console)
+            if summary.interrupted:
+                return _interrupted(console, summary)
+            show_summary(console, summary)
+            _closing(console, time.monotonic() - started, log_file, good=summary.good)
+            return 0 if summary.good else 1
+
+
+def _execute(instance: dg.DagsterInstance, job: dg.JobDefinition, console: Console) -> RunSummary:
+    run = create_run(instance, job)
+    progress = Progress(console, graph_order(job))
+    instance.add_event_listener(run.run_id, progress)
+    try:
         execute_run(InMemoryJob(job), run, instance)
-        summary = progress.summary(run.run_id)
-        if summary.interrupted:
-            return _interrupted(console, summary)
-        show_summary(console, summary)
-        _closing(console, time.monotonic() - started, log_file, good=summary.good)
-        return 0 if summary.good else 1
+    finally:
+        now = instance.get_run_by_id(run.run_id)
+        if now and not now.is_finished:  # it was stopped before or between the steps
+            report_stopped(instance, now, "it was interrupted")
+    return progress.summary(run.run_id)
 
 
 def find_job(definitions: dg.Definitions, model: str) -> dg.JobDefinition:
@@ -100,12 +118,14 @@ def create_run(instance: dg.DagsterInstance, job: dg.JobDefinition) -> dg.Dagste
 
     That is what ``execute_in_process`` leaves out.
     """
+    run_id = make_new_run_id()
     (location,) = code_location().create_origins()
     repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
     return instance.create_run_for_job(
         job,
+        run_id=run_id,
         run_config=_QUIET,
-        tags=job.run_tags,
+        tags={**job.run_tags, **process_tags(run_id)},
         remote_job_origin=RemoteJobOrigin(repository, job.name),
     )
 
@@ -122,7 +142,7 @@ def quiet(folder: Path) -> Iterator[tuple[Console, Path]]:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"demo-{time.strftime('%Y%m%d-%H%M%S')}.log"
     kept = _duplicates()
-    terminal = os.fdopen(os.dup(kept[0]), "w", encoding="utf-8")
+    terminal = lasting_writer(os.dup(kept[0]))
     width = None if terminal.isatty() else _WIDTH
     try:
         with file.open("ab") as log, terminal:
@@ -147,11 +167,12 @@ def _redirect(targets: tuple[int, int]) -> None:
 
 def _interrupted(console: Console, summary: RunSummary) -> int:
     stored = [line for line in summary.assets if line.state == "stored"]
-    console.print("\n[bold yellow]Stopped.[/] The step that was running changed nothing.")
+    console.print("\n[bold yellow]Stopped.[/] What was published before stays.", highlight=False)
     for line in stored:
         console.print(f"  kept: {line.asset}, {line.where} version {line.version}", highlight=False)
     console.print(
-        "Nothing has to be cleaned up. Run it again, or re-execute the run from failure in the UI."
+        "A step that was just publishing may have published. Nothing has to be cleaned up: run it "
+        "again, or re-execute the run from failure in the UI, to continue."
     )
     return INTERRUPTED
 

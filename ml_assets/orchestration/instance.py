@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 from dagster._core.workspace.load_target import (
     ModuleTarget,
     WorkspaceFileTarget,
@@ -12,6 +15,7 @@ from dagster._core.workspace.load_target import (
 )
 
 from ml_assets.orchestration.names import MODEL_TAG
+from ml_assets.orchestration.orphans import report_orphans
 from ml_assets.spec.errors import StorageError
 
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -59,6 +63,14 @@ def prepare_dagster_home(home: Path) -> Path:
         ) from error
     os.environ[HOME_VARIABLE] = str(folder)
     return folder
+
+
+@contextlib.contextmanager
+def open_instance() -> Iterator[dg.DagsterInstance]:
+    """Open the storage of the Dagster home, after ending the runs whose process is gone."""
+    with dg.DagsterInstance.get() as instance:
+        report_orphans(instance)
+        yield instance
 
 
 def workspace_file() -> Path | None:

@@ -15,11 +15,18 @@ from ml_assets.orchestration.checks import (
     to_results,
     unmeasured,
 )
-from ml_assets.orchestration.guard import RefusedToStart, red_inputs
+from ml_assets.orchestration.guard import (
+    ChangedSinceJudged,
+    RefusedToStart,
+    changed_inputs,
+    latest_verdicts,
+    red_inputs,
+)
 from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.recipe import Recipe
 from ml_assets.orchestration.trace import trace
+from ml_assets.rules.facts import VersionFacts
 from ml_assets.rules.rule import Rule
 from ml_assets.rules.verdict import Verdict
 from ml_assets.spec.errors import MlAssetsError
@@ -121,15 +128,18 @@ class StepRun:
         return verdicts, _stored(facts) or md.measured(own)
 
     def _must_skip(self) -> bool:
-        """Refuse on a red blocking input; say that the step is skipped on any other red ERROR."""
-        instance = self.context.instance
-        reds = red_inputs(instance, self.spec, self.step.depends_on, self.recipe)
+        """Refuse on a red blocking or changed input; say that any other red ERROR skips the step."""
+        inputs = self.step.depends_on
+        verdicts = latest_verdicts(self.context.instance, self.spec, inputs, self.recipe)
+        reds = red_inputs(self.spec, verdicts)
         if blocking := [red for red in reds if red.blocking]:
             raise RefusedToStart(self.step.asset, blocking)
         for red in reds:
             message = "%s is skipped, because %s of %s is red: %s"
             key = red.asset.to_user_string()
             self.context.log.warning(message, self.step.asset, red.check, key, red.message)
+        if not reds and (changed := changed_inputs(self.spec, verdicts, self.recipe)):
+            raise ChangedSinceJudged(self.step.asset, changed)
         return bool(reds)
 
     def _upstream(self) -> dict[str, Handle]:
@@ -167,6 +177,11 @@ class StepRun:
 
 
 def _stored(facts: Any) -> dict[str, Any]:
-    """Name the table version that was measured, which somebody else may have written."""
+    """Name what was measured, when it may be another version than the latest handle's.
+
+    Somebody else may have written the table, and a refused version does not serve.
+    """
+    if isinstance(facts, VersionFacts):
+        return {"model_version": facts.version, "run_id": facts.run_id}
     table = getattr(facts, "table", None)
     return {"table": table.name, "delta_version": table.version} if table else {}

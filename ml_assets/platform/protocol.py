@@ -128,6 +128,14 @@ class FeatureStore(Protocol):
         """Load the packaged model and predict rows whose features are given."""
         ...
 
+    def look_up(self, spec: ModelSpec, keys: DataFrame, model_uri: str) -> pd.DataFrame:
+        """Look up what ``stage_scores`` would give the model, for a sample that fits in memory.
+
+        Columns: the label's keys and event time, then the model's inputs in order (numbers as
+        float64). One row for each row of ``keys``, in any order; times are UTC without a zone.
+        """
+        ...
+
     def stage_scores(
         self,
         spec: ModelSpec,

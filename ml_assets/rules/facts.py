@@ -113,13 +113,18 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ReplayFacts:
-    """Raw keys scored again by the packaged model, beside what training gave for the same rows."""
+    """Raw keys scored again by the packaged model, beside what training gave for the same rows.
+
+    ``changed_features`` counts, by feature, the rows whose looked-up value is another than the one
+    that was trained on.
+    """
 
     rows: int
     missing: int
     null_predictions: int
     different: int
     max_difference: float
+    changed_features: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,11 @@ class VersionFacts:
 
 @dataclass(frozen=True)
 class PredictionFacts:
-    """Batch predictions. ``versions`` counts the rows by the model version they carry."""
+    """Batch predictions. ``versions`` counts the rows by the model version they carry.
+
+    ``same_keys`` says whether the predictions are for exactly the keys and times to score;
+    ``repeated_keys`` counts the keys to score beyond the first of each.
+    """
 
     table: TableInfo
     expected_rows: int
@@ -150,6 +159,8 @@ class PredictionFacts:
     champion: int | None
     experiment: str
     lookups: tuple[LookupFacts, ...] = ()
+    same_keys: bool = True
+    repeated_keys: int = 0
     staged: bool = False
 
 

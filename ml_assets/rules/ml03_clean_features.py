@@ -95,16 +95,18 @@ def score_replay(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
         and not replay.missing
         and not replay.null_predictions
         and not replay.different
+        and not replay.changed_features
     )
     return Finding(
         passed=passed,
-        message=f"{replay.rows} holdout keys scored again from raw keys: {replay.missing} lost, {replay.null_predictions} null, {replay.different} different from training time (largest difference {replay.max_difference:.3g}, allowed {spec.thresholds.replay_tolerance:.3g}).",
+        message=f"{replay.rows} holdout keys scored again from raw keys: {replay.missing} lost, {replay.null_predictions} null, {replay.different} different from training time (largest difference {replay.max_difference:.3g}, allowed {spec.thresholds.replay_tolerance:.3g}); features looked up with other values than in training: {listed(f'{k} in {n} rows' for k, n in replay.changed_features.items())}.",
         fix="features differ between training and serving: materialize training_set and trained_model again on the current feature tables, and look for a transform that depends on when it runs",
         numbers={
             "rows": replay.rows,
             "missing": replay.missing,
             "null_predictions": replay.null_predictions,
             "different": replay.different,
+            "changed_features": len(replay.changed_features),
             "max_difference": replay.max_difference,
         },
     )

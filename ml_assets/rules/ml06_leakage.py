@@ -55,13 +55,15 @@ def time_overlap(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
     )
 
 
-def future_feature(_: ModelSpec, __: str, facts: TrainingSetFacts) -> Finding:
+def future_feature(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
     """Count joined feature rows that are later than their label's event time."""
     late = [x for x in facts.lookups if x.rows_from_future]
+    measured = {x.name for x in facts.lookups}
+    unmeasured = [t.name for t in spec.feature_tables if t.event_time and t.name not in measured]
     leads = {x.name: x.max_lead_seconds for x in facts.lookups if x.max_lead_seconds is not None}
     return Finding(
-        passed=not late,
-        message=f"{sum(x.rows_from_future for x in late)} of {facts.rows} rows joined with a feature row from after their as-of time ({listed(x.name for x in late)}); expected 0.",
+        passed=not late and not unmeasured,
+        message=f"{sum(x.rows_from_future for x in late)} of {facts.rows} rows joined with a feature row from after their as-of time ({listed(x.name for x in late)}); expected 0; not measured: {listed(unmeasured)}.",
         fix="materialize training_set again with the point-in-time join, and check that the feature table's event_time is when the row became known",
         numbers={
             "rows": facts.rows,

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
 
 def complete(_: ModelSpec, __: str, facts: PredictionFacts) -> Finding:
-    """Compare the number of predictions with the number of keys to score."""
+    """Compare the predictions with the keys to score: their number, which keys, and nulls."""
+    complete = facts.rows == facts.expected_rows and facts.same_keys and not facts.repeated_keys
     return Finding(
-        passed=facts.rows == facts.expected_rows and not facts.null_predictions and facts.rows > 0,
-        message=f"{facts.rows} predictions for {facts.expected_rows} keys to score, {facts.null_predictions} null; expected one for each key and none null.",
-        fix="score again; when keys are lost, look for repeated keys in scoring.keys",
+        passed=complete and not facts.null_predictions and facts.rows > 0,
+        message=f"{facts.rows} predictions for {facts.expected_rows} keys to score, {'the same' if facts.same_keys else 'other'} keys, {facts.repeated_keys} of them repeated, {facts.null_predictions} null; expected one for each key, none repeated, none null.",
+        fix="return each key and as-of time once from scoring.keys, and materialize predictions again",
         numbers={
             "rows": facts.rows,
             "expected_rows": facts.expected_rows,
+            "same_keys": facts.same_keys,
+            "repeated_keys": facts.repeated_keys,
             "null_predictions": facts.null_predictions,
         },
     )

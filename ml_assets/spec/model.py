@@ -118,9 +118,9 @@ class Thresholds(Declared):
     replay_rows: Count = Field(default=1000, ge=1, json_schema_extra={CHECK: "ml03_score_replay"})
     """Holdout rows that ``ml03_score_replay`` scores again through the feature store."""
     replay_tolerance: Number = Field(
-        default=1e-6, ge=0, json_schema_extra={CHECK: "ml03_score_replay"}
+        default=1e-6, ge=0, lt=0.5, json_schema_extra={CHECK: "ml03_score_replay"}
     )
-    """Largest allowed difference between a replayed and a training-time score (float32 noise)."""
+    """Largest allowed difference between a replayed and a training-time value (float32 noise)."""
 
 
 class ModelSpec(Declared):

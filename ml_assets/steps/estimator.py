@@ -23,12 +23,12 @@ def make_estimator(spec: ModelSpec) -> Any:
     SpecError
         When its class cannot be imported.
     TrainingError
-        When it refuses its parameters.
+        When it refuses its parameters, or gives no probabilities.
     """
     declared = spec.estimator
     kind = load_object(declared.cls, field="estimator.class", package=spec.package)
     try:
-        return kind(**declared.arguments)
+        estimator = kind(**declared.arguments)
     except TypeError as error:
         raise TrainingError(
             f"estimator.params of {declared.cls}",
@@ -36,6 +36,15 @@ def make_estimator(spec: ModelSpec) -> Any:
             expected="keyword arguments that the estimator takes",
             fix="correct the names under estimator.params",
         ) from error
+    if not hasattr(estimator, "predict_proba"):
+        raise TrainingError(
+            f"estimator.class: {declared.cls}",
+            found="an estimator without predict_proba",
+            expected=f"one that gives probabilities, as the metrics of {spec.model_type} need",
+            fix="use a classifier with predict_proba, such as xgboost.XGBClassifier, or wrap it in "
+            "sklearn.calibration.CalibratedClassifierCV",
+        )
+    return estimator
 
 
 def make_model(

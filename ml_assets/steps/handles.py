@@ -31,13 +31,18 @@ class Handle:
 
 @dataclass(frozen=True)
 class TableHandle(Handle):
-    """A published table version. ``inputs`` are the Delta versions it was made from, by table."""
+    """A published table version.
+
+    ``inputs`` are the Delta versions it was made from, by table; ``declared`` is the hash of the
+    part of the declaration that it was made by.
+    """
 
     table: str
     delta_version: int
     uri: str
     rows: int
     inputs: Mapping[str, int] = field(default_factory=dict)
+    declared: str = ""
 
 
 @dataclass(frozen=True)

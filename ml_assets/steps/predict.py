@@ -10,41 +10,53 @@ from ml_assets.spec.catalog import TableLayout, describe
 from ml_assets.spec.errors import DataError
 from ml_assets.steps.handles import PredictionsHandle
 from ml_assets.steps.measure import column_types, lookup_counts, lookup_facts
-from ml_assets.steps.prepared import PreparedTable, planned, run_tags
-from ml_assets.steps.register_version import CHAMPION
+from ml_assets.steps.prepared import PreparedTable, planned, refused_tag, run_tags
+from ml_assets.steps.register_version import CHAMPION, GATES_TAG, OWNER_TAG, REFUSED
 from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from collections.abc import Sequence
 
-    from ml_assets.platform.protocol import Platform, Run
+    from pyspark.sql import Column, DataFrame
+
+    from ml_assets.platform.protocol import Platform, Run, Tracking
+    from ml_assets.rules.verdict import Verdict
     from ml_assets.spec.catalog import TableInfo
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.execution import Inputs
+    from ml_assets.steps.handles import TableHandle
 
 VERSION_COLUMN = "model_version"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PreparedPredictions(PreparedTable):
-    """Staged predictions and their deployment run."""
+    """Staged predictions and their deployment run, which is marked by what became of them."""
 
-    run_id: str = ""
-    run_url: str = ""
-    model_version: int = -1
+    tracking: Tracking
+    run_id: str
+    run_url: str
+    model_version: int
+
+    def publish(self, verdicts: Sequence[Verdict]) -> TableHandle:
+        """Replace the stored predictions, and name their table version in the run."""
+        handle = super().publish(verdicts)
+        self.tracking.tag(self.run_id, {"ml_assets.delta_version": str(handle.delta_version)})
+        return handle
+
+    def refuse(self, verdicts: Sequence[Verdict]) -> None:
+        """Drop the staged predictions, and say so in the run."""
+        super().refuse(verdicts)
+        self.tracking.tag(self.run_id, refused_tag(verdicts))
 
     def handle(self, info: TableInfo) -> PredictionsHandle:
         """Name what was published, by which run and version."""
         return PredictionsHandle(
-            info.name,
-            info.version,
-            info.uri,
-            self.facts.rows,
-            dict(self.versions),
-            self.run_id,
-            self.run_url,
-            self.spec.experiment("deployment"),
-            self.model_version,
+            **self.published(info),
+            run_id=self.run_id,
+            run_url=self.run_url,
+            experiment=self.spec.experiment("deployment"),
+            model_version=self.model_version,
         )
 
 
@@ -88,7 +100,7 @@ def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PredictionFa
         frame,
         spec,
         info,
-        expected=keys.count(),
+        keys=keys,
         experiment=experiment,
         champion=platform.registry.version_of(spec.registered_model, CHAMPION),
         staged=False,
@@ -101,7 +113,8 @@ def champion_version(spec: ModelSpec, platform: Platform) -> int:
     Raises
     ------
     DataError
-        When the champion alias is not set.
+        When the champion alias is not set, or points to a version that was refused or that
+        belongs to another model.
     """
     champion = platform.registry.version_of(spec.registered_model, CHAMPION)
     if champion is None:
@@ -109,7 +122,17 @@ def champion_version(spec: ModelSpec, platform: Platform) -> int:
             spec.registered_model,
             found=f"no alias {CHAMPION!r}",
             expected="a version that passed every gate",
-            fix="materialize model_version; when it was refused, its checks say why",
+            fix="materialize model_version (executing its checks alone does not promote)",
+            rule="predictions_from_champion",
+        )
+    tags = platform.registry.tags(spec.registered_model, champion)
+    owner, gates = tags.get(OWNER_TAG, spec.name), tags.get(GATES_TAG, "")
+    if gates == REFUSED or owner != spec.name:
+        raise DataError(
+            f"{spec.registered_model} version {champion}, alias {CHAMPION!r}",
+            found=f"a version of {owner} with {GATES_TAG}={gates}",
+            expected=f"a version of {spec.name} that passed every gate",
+            fix="point the alias back to a version that passed, or materialize model_version",
             rule="predictions_from_champion",
         )
     return champion
@@ -141,9 +164,9 @@ def _score(
             staged.frame,
             spec,
             planned(layout, staged),
-            expected=keys.count(),
+            keys=keys,
             experiment=platform.tracking.info(run.run_id).experiment,
-            champion=champion,
+            champion=platform.registry.version_of(spec.registered_model, CHAMPION),
             staged=True,
         )
         refuse_empty(facts.expected_rows, where="scoring.keys")
@@ -158,6 +181,7 @@ def _score(
         staged,
         facts,
         shown={"model_version": champion, **{f"predicted_{v}": n for v, n in facts.values.items()}},
+        tracking=platform.tracking,
         run_id=run.run_id,
         run_url=run.url,
         model_version=champion,
@@ -169,17 +193,18 @@ def measure_frame(
     spec: ModelSpec,
     info: TableInfo,
     *,
-    expected: int,
+    keys: DataFrame,
     experiment: str,
     champion: int | None,
     staged: bool,
 ) -> PredictionFacts:
-    """Count the predictions by value and by version, in one pass."""
+    """Count the predictions by value and by version, and compare their keys with ``keys``."""
     from pyspark.sql import functions as F
 
     types = column_types(frame)
     counts = {
         "rows": F.count(F.lit(1)),
+        "keys": key_sum(spec),
         **lookup_counts(spec, list(types), spec.label.event_time),
     }
     groups = frame.groupBy(
@@ -191,9 +216,14 @@ def measure_frame(
         for r in groups.collect()
     ]
     rows = sum(p["rows"] for p in parts)
+    expected, keys_sum, distinct = keys.agg(
+        F.count(F.lit(1)), key_sum(spec), F.count_distinct(key_hash(spec))
+    ).collect()[0]
     return PredictionFacts(
         table=info,
         expected_rows=expected,
+        same_keys=keys_sum == (sum(p["keys"] for p in parts) if parts else None),
+        repeated_keys=expected - distinct,
         rows=rows,
         null_predictions=sum(p["rows"] for p in parts if p["value"] is None),
         type=types["prediction"],
@@ -204,6 +234,20 @@ def measure_frame(
         lookups=lookup_facts(spec, rows, parts),
         staged=staged,
     )
+
+
+def key_hash(spec: ModelSpec) -> Column:
+    """Hash a row's keys and as-of time."""
+    from pyspark.sql import functions as F
+
+    return F.xxhash64(*(F.col(f"`{k}`") for k in spec.label_keys))
+
+
+def key_sum(spec: ModelSpec) -> Column:
+    """Add up the hashes: equal for two frames with the same keys, whatever their order."""
+    from pyspark.sql import functions as F
+
+    return F.sum(key_hash(spec).cast("decimal(20,0)"))
 
 
 def predictions_layout(spec: ModelSpec) -> TableLayout:

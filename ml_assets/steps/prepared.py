@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from ml_assets.spec.errors import DataError
 from ml_assets.steps.handles import TableHandle
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         TrainingSetFacts,
     )
     from ml_assets.rules.verdict import Verdict
+    from ml_assets.spec.base import Declared
     from ml_assets.spec.catalog import TableInfo, TableLayout
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.execution import Inputs
@@ -62,7 +65,18 @@ class PreparedTable:
 
     def handle(self, info: TableInfo) -> TableHandle:
         """Name what was published."""
-        return TableHandle(info.name, info.version, info.uri, self.facts.rows, dict(self.versions))
+        return TableHandle(**self.published(info))
+
+    def published(self, info: TableInfo) -> dict[str, Any]:
+        """Values of the handle of a published table."""
+        return {
+            "table": info.name,
+            "delta_version": info.version,
+            "uri": info.uri,
+            "rows": self.facts.rows,
+            "inputs": dict(self.versions),
+            "declared": declared_hash(self.spec, self.inputs.asset),
+        }
 
     def refuse(self, verdicts: Sequence[Verdict]) -> None:  # noqa: ARG002 - part of the protocol
         """Drop the staged rows; the table stays as it was."""
@@ -84,6 +98,41 @@ class PreparedTable:
         self.staged.discard()
 
 
+def declared_hash(spec: ModelSpec, asset: str) -> str:
+    """Twelve hex digits that change when what a table is made by changes in the declaration."""
+    kind, _, name = asset.partition("/")
+    parts: tuple[Declared, ...] = (spec.scoring,)
+    if kind == "features":
+        parts = (spec.feature_table(name),)
+    elif kind in {"labels", "training_set"}:
+        parts = (spec.label,)
+    if kind == "training_set":
+        parts += (spec.split, *spec.feature_tables)
+    text = "".join(part.model_dump_json() for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def refuse_stale(spec: ModelSpec, inputs: Inputs) -> None:
+    """Refuse inputs that were made by another declaration than today's.
+
+    Raises
+    ------
+    DataError
+        Naming the first asset to materialize again.
+    """
+    for asset, handle in inputs.handles.items():
+        if not isinstance(handle, TableHandle) or asset.startswith("sources/"):
+            continue
+        now = declared_hash(spec, asset)
+        if handle.declared != now:
+            raise DataError(
+                f"{asset}: {handle.table} version {handle.delta_version}",
+                found=f"made by another declaration (hash {handle.declared})",
+                expected=f"made by the declaration as it is now (hash {now})",
+                fix=f"materialize {asset} again, and then {inputs.asset}",
+            )
+
+
 def commit_properties(spec: ModelSpec, inputs: Inputs) -> dict[str, str]:
     """Say in a commit who wrote it, from which declaration."""
     return {"asset": f"{spec.name}/{inputs.asset}", "spec_hash": spec.hash, **inputs.trace}
@@ -99,6 +148,12 @@ def run_tags(spec: ModelSpec, inputs: Inputs, versions: Mapping[str, int]) -> di
         "ml_assets.input_versions": json.dumps(dict(versions), sort_keys=True),
         **{f"ml_assets.{name}": value for name, value in inputs.trace.items()},
     }
+
+
+def refused_tag(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """Mark a run with the reasons why its result was refused."""
+    reasons = [f"{v.check}: {v.message}" for v in verdicts if not v.passed]
+    return {"ml_assets.refused": "; ".join(reasons)[:5000]}
 
 
 def planned(layout: TableLayout, staged: Staged) -> TableInfo:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ml_assets.rules.facts import ReplayFacts, VersionFacts
-from ml_assets.spec.catalog import TableLayout
+from ml_assets.rules.facts import VersionFacts
 from ml_assets.steps.handles import RunHandle, VersionHandle
 from ml_assets.steps.prepared import NothingToUndo, run_tags
-from ml_assets.steps.train_model import HOLDOUT_FILE
+from ml_assets.steps.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pandas as pd
-
     from ml_assets.platform.protocol import Platform, RunInfo
+    from ml_assets.rules.facts import ReplayFacts
     from ml_assets.rules.verdict import Verdict
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.execution import Inputs
 
 CHAMPION = "champion"
-SEED = 20130101
+OWNER_TAG = "ml_assets.name"
+GATES_TAG = "ml_assets.gates"
+REFUSED = "refused"
 EVALUATION_TAG = "ml_assets.evaluation_run_id"
 DEVELOPMENT_TAG = "ml_assets.development_run_id"
 
@@ -45,6 +45,7 @@ class Candidate(NothingToUndo):
         if before != version:
             registry.tag(name, version, {"ml_assets.previous_champion": str(before or "")})
             registry.set_alias(name, CHAMPION, version)
+        registry.tag(name, version, {GATES_TAG: "passed"})
         self.facts = replace(self.facts, version=version, champion=version)
         return self._handle(version, version)
 
@@ -66,7 +67,8 @@ class Candidate(NothingToUndo):
         tags = {
             "ml_assets.spec_hash": self.spec.hash,
             EVALUATION_TAG: self.evaluation.run_id,
-            "ml_assets.gates": "refused" if refused else "passed",
+            OWNER_TAG: self.spec.name,
+            GATES_TAG: REFUSED if refused else "passed, not promoted yet",
             "ml_assets.refused": "; ".join(f"{v.check}: {v.message}" for v in refused)[:1000],
         }
         return self.platform.registry.register(
@@ -93,7 +95,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> Candidate:
     trained = inputs.handles["trained_model"]
     assert isinstance(trained, RunHandle)  # noqa: S101 - the graph declares this type
     stored = platform.tracking.info(trained.run_id)
-    replayed = replay(spec, platform, trained)
+    replayed = replay(spec, platform, run_id=trained.run_id, model_uri=trained.model_uri)
     versions = {trained.training_set: trained.training_set_version}
     with platform.tracking.run(
         spec.experiment("evaluation"),
@@ -106,9 +108,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> Candidate:
         measured = {
             k: v for k, v in stored.metrics.items() if k.startswith(("holdout_", "baseline_"))
         }
-        run.log(
-            metrics={**measured, **{f"replay_{k}": float(v) for k, v in vars(replayed).items()}}
-        )
+        run.log(metrics={**measured, **replay_metrics(replayed)})
     evaluation = platform.tracking.info(run.run_id)
     facts = _facts(spec, platform, trained=stored, evaluation=evaluation, replayed=replayed)
     return Candidate(spec, platform, trained, facts, evaluation)
@@ -131,61 +131,17 @@ def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> VersionFacts
     version = registry.version_of(name, CHAMPION) or handle.model_version
     evaluation = platform.tracking.info(registry.tags(name, version)[EVALUATION_TAG])
     stored = platform.tracking.info(evaluation.tags[DEVELOPMENT_TAG])
-    trained = RunHandle(stored.run_id, "", "", registry.uri(name, version), "", -1)
-    replayed = replay(spec, platform, trained)
+    uri = registry.uri(name, version)
+    replayed = replay(spec, platform, run_id=stored.run_id, model_uri=uri)
     facts = _facts(spec, platform, trained=stored, evaluation=evaluation, replayed=replayed)
     return replace(facts, version=version)
 
 
-def replay(spec: ModelSpec, platform: Platform, trained: RunHandle) -> ReplayFacts:
-    """Score a sample of the holdout's raw keys through the feature store, as serving would.
-
-    The sample is drawn without replacement with a fixed seed from the holdout rows whose keys and
-    as-of time are unique.
-    """
-    import pandas as pd
-
-    path = platform.tracking.download(trained.run_id, HOLDOUT_FILE)
-    holdout = pd.read_parquet(path).drop_duplicates([*spec.label_keys], keep=False)
-    sample = holdout.sample(min(spec.thresholds.replay_rows, len(holdout)), random_state=SEED)
-    keys = sample[[*spec.label_keys]]
-    layout = TableLayout(name=spec.scoring.table)
-    frame = platform.spark.createDataFrame(keys, schema=_key_schema(spec, platform))
-    staged = platform.features.stage_scores(spec, frame, trained.model_uri, layout)
-    try:
-        scored = staged.frame.select(*spec.label_keys, "prediction").toPandas()
-    finally:
-        staged.discard()
-    return compare(sample, scored, list(spec.label_keys), spec.thresholds.replay_tolerance)
-
-
-def compare(
-    sample: pd.DataFrame, scored: pd.DataFrame, keys: list[str], tolerance: float
-) -> ReplayFacts:
-    """Hold replayed predictions against those of training time, row by row.
-
-    A pair differs when it is further apart than ``tolerance`` or when one side is null.
-    """
-    both = sample[[*keys, "prediction"]].merge(
-        scored, on=keys, how="left", suffixes=("", "_again"), indicator=True
-    )
-    found = both[both["_merge"] == "both"]
-    gap = (
-        found["prediction"].astype("float64") - found["prediction_again"].astype("float64")
-    ).abs()
-    return ReplayFacts(
-        rows=len(sample),
-        missing=len(both) - len(found),
-        null_predictions=int(found["prediction_again"].isna().sum()),
-        different=int(
-            (gap > tolerance).sum() + gap.isna().sum() - found["prediction_again"].isna().sum()
-        ),
-        max_difference=float(gap.max()) if gap.notna().any() else 0.0,
-    )
-
-
-def _key_schema(spec: ModelSpec, platform: Platform) -> Any:
-    return platform.tables.read(spec.label.table).select(*spec.label_keys).schema
+def replay_metrics(replayed: ReplayFacts) -> dict[str, float]:
+    """Numbers of the replay for the evaluation run."""
+    counts = {k: v for k, v in vars(replayed).items() if k != "changed_features"}
+    changed = len(replayed.changed_features)
+    return {f"replay_{k}": float(v) for k, v in {**counts, "changed_features": changed}.items()}
 
 
 def _facts(

@@ -14,7 +14,8 @@ from ml_assets.steps.estimator import as_model_inputs, make_estimator, make_mode
 from ml_assets.steps.handles import RunHandle, TableHandle
 from ml_assets.steps.measure import FLOATS, column_types
 from ml_assets.steps.metrics import baseline_metrics, binary_metrics
-from ml_assets.steps.prepared import NothingToUndo, run_tags
+from ml_assets.steps.prepared import NothingToUndo, refuse_stale, refused_tag, run_tags
+from ml_assets.steps.replay import REPLAY_FILE, sample_rows
 from ml_assets.steps.transforms import require_columns
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ class TrainedModel(NothingToUndo):
 
     def refuse(self, verdicts: Sequence[Verdict]) -> None:
         """Mark the run as refused; it stays as evidence and nothing downstream sees it."""
-        reasons = "; ".join(f"{v.check}: {v.message}" for v in verdicts if not v.passed)
-        self.platform.tracking.tag(self.made.run_id, {"ml_assets.refused": reasons[:5000]})
+        self.platform.tracking.tag(self.made.run_id, refused_tag(verdicts))
 
     def details(self) -> Mapping[str, Any]:
         """Metrics and sizes."""
@@ -76,6 +76,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> TrainedModel:
     DataError
         When the stored training set lacks a feature or holds one of an unusable type.
     """
+    refuse_stale(spec, inputs)
     handle = inputs.handles["training_set"]
     assert isinstance(handle, TableHandle)  # noqa: S101 - the graph declares this type
     data = read_training_set(spec, platform, handle)
@@ -187,16 +188,21 @@ def _train(
     scored = holdout[[*spec.label_keys, label]].assign(
         probability=probabilities, prediction=model.predict(holdout[features])
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / HOLDOUT_FILE
-        scored.to_parquet(path, index=False)
-        run.log_file(path)
+    _log_table(run, scored, HOLDOUT_FILE)
+    _log_table(run, sample_rows(spec, holdout.assign(prediction=scored["prediction"])), REPLAY_FILE)
     uri = platform.features.log_model(
         spec, model, run_id=run.run_id, input_example=data.train[features].head(EXAMPLE_ROWS)
     )
     experiment = spec.experiment("development")
     made = RunHandle(run.run_id, run.url, experiment, uri, handle.table, handle.delta_version)
     return made, metrics
+
+
+def _log_table(run: Run, frame: pd.DataFrame, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        frame.to_parquet(path, index=False)
+        run.log_file(path)
 
 
 def fit(spec: ModelSpec, data: _Data) -> Any:

@@ -16,7 +16,7 @@ from ml_assets.steps.measure import (
     lookup_counts,
     lookup_facts,
 )
-from ml_assets.steps.prepared import PreparedTable, planned
+from ml_assets.steps.prepared import PreparedTable, planned, refuse_stale
 from ml_assets.steps.split import split_cuts
 from ml_assets.steps.transforms import refuse_empty, require_columns
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
     """Join the stored labels and features as they are now, and record their versions."""
     refuse_clashes(spec)
+    refuse_stale(spec, inputs)
     names = [spec.label.table, *(t.table for t in spec.feature_tables)]
     versions = {name: _stored(platform, name).version for name in names}
     labels = platform.tables.read(spec.label.table, versions[spec.label.table])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import DataError, did_you_mean
 from ml_assets.spec.imports import load_object
@@ -94,8 +94,3 @@ def refuse_empty(rows: int, *, where: str) -> None:
             expected="at least one row",
             fix="look at the transform's filters and joins; the stored table stays as it was",
         )
-
-
-def sql_types(frame: DataFrame) -> dict[str, Any]:
-    """Map column names to Spark's data types."""
-    return {f.name: f.dataType for f in frame.schema.fields}

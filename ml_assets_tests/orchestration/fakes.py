@@ -12,6 +12,7 @@ import dagster as dg
 from ml_assets.orchestration.model_defs import build_model_defs
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.recipe import Recipe
+from ml_assets.platform.embedded.warehouse import data_version, home_folder
 from ml_assets.rules.rule import Finding, Rule
 from ml_assets.spec.catalog import ColumnInfo, TableInfo
 from ml_assets.spec.model import ModelSpec
@@ -83,6 +84,7 @@ class World:
     errors: dict[str, Exception] = field(default_factory=dict)
     measure_errors: dict[str, Exception] = field(default_factory=dict)
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     keeps_refused: set[str] = field(default_factory=set)
     versions: dict[str, int] = field(default_factory=dict)
     built: list[str] = field(default_factory=list)
@@ -148,7 +150,15 @@ class World:
         self.inputs[inputs.asset] = inputs
         if error := self.measure_errors.get(inputs.asset):
             raise error
-        return SimpleNamespace(table=SimpleNamespace(name=inputs.asset, version=41))
+        return self.facts.get(inputs.asset) or self._stored(spec, inputs.asset)
+
+    def _stored(self, spec: ModelSpec, asset: str) -> Any:
+        """The version in the home, where a test wrote the table there; otherwise 41."""
+        table = next(s.table for s in steps_of(spec) if s.asset == asset)
+        version = data_version(home_folder(), table) if table else None
+        return SimpleNamespace(
+            table=SimpleNamespace(name=asset, version=41 if version is None else version)
+        )
 
     def open(self) -> Any:
         self.opened += 1

@@ -85,7 +85,7 @@ def test_descriptions_say_what_the_business_wants_to_know(graph: dg.AssetGraph) 
     assert text.startswith("Weather at the airport of departure")
     assert "- **Table:** `flight_ops.features.weather_hourly`" in text
     assert "- **Primary keys:** `origin`" in text
-    assert "- **Event time:** `observed_at`, at most 6 hours old" in text
+    assert "- **Event time:** `known_at`, at most 6 hours old" in text
     labels = _nodes(graph)["labels"].description or ""
     assert "`is_late` = 1 where `arr_delay` > 15" in labels
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ml_assets.orchestration.guard import red_inputs
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from ml_assets.orchestration.guard import Red, latest_verdicts, red_inputs
+from ml_assets.orchestration.names import asset_key
 from ml_assets_tests.orchestration.fakes import (
     Bench,
     MakeBench,
@@ -11,6 +19,11 @@ from ml_assets_tests.orchestration.fakes import (
     make_spec,
     materialized,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACTIVITY = "main.shop.activity"
 
 
 def _after_a_green_run(make_bench: MakeBench, *red: str) -> Bench:
@@ -31,7 +44,7 @@ def test_a_red_blocking_check_of_an_earlier_run_refuses_the_step(make_bench: Mak
     assert "training_set was not started" in text
     assert "**keys_unique** on shop/churn/features/activity: keys_unique: 3 of 10." in text
     assert "materialize shop/churn/features/activity again" in text
-    assert "execute the check keys_unique alone" in text
+    assert "execute its checks alone" in text
 
 
 def test_executing_the_check_alone_lifts_the_refusal_when_the_stored_table_is_fine(
@@ -94,11 +107,95 @@ def test_a_check_that_was_planned_but_never_judged_does_not_hide_the_verdict_bef
     bench.world.measure_errors["features/activity"] = RuntimeError("killed")
     bench.world.errors["features/activity"] = RuntimeError("killed")
     bench.run("features/activity")  # its checks stay planned: the build died before judging
-    reds = red_inputs(bench.instance, bench.spec, ["features/activity"], bench.world.recipe())
+    reds = _reds(bench, "features/activity")
     assert [red.check for red in reds] == ["keys_unique"]
 
 
 def test_nothing_is_red_before_anything_was_judged(make_bench: MakeBench) -> None:
     bench = make_bench(World())
-    inputs = ["features/activity", "labels"]
-    assert red_inputs(bench.instance, bench.spec, inputs, bench.world.recipe()) == []
+    assert _reds(bench, "features/activity", "labels") == []
+
+
+def _reds(bench: Bench, *inputs: str) -> list[Red]:
+    verdicts = latest_verdicts(bench.instance, bench.spec, inputs, bench.world.recipe())
+    return red_inputs(bench.spec, verdicts)
+
+
+class TestChangedSinceJudged:
+    """A real Delta log beside verdicts that were given by hand on some version."""
+
+    @pytest.fixture
+    def bench(self, make_bench: MakeBench, home: Path) -> Bench:
+        """Version 2 of a feature table is stored and judged; the other tables are not there."""
+        bench = make_bench()
+        assert bench.run().success
+        self.home = home
+        self.write(3)
+        self.judge(bench, 2)
+        bench.world.built.clear()
+        return bench
+
+    def write(self, times: int = 1) -> None:
+        for _ in range(times):
+            write_deltalake(self.path, pa.table({"person": ["a"]}), mode="overwrite")
+
+    @property
+    def path(self) -> Path:
+        return self.home.joinpath("warehouse", *ACTIVITY.split("."))
+
+    def judge(self, bench: Bench, version: int | None, *, check: str = "keys_unique") -> None:
+        metadata = {} if version is None else {"delta_version": version}
+        bench.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=asset_key(bench.spec, "features/activity"),
+                check_name=check,
+                passed=True,
+                metadata=metadata,
+            )
+        )
+
+    def test_a_table_that_is_as_it_was_judged_is_accepted(self, bench: Bench) -> None:
+        assert bench.run("training_set").success
+
+    def test_a_table_that_somebody_wrote_later_is_refused(self, bench: Bench) -> None:
+        self.write()
+        result = bench.run("training_set")
+        assert not result.success
+        assert bench.world.built == []
+        text = failure_text(result)
+        assert "training_set was not started, because an input was changed" in text
+        assert f"**{ACTIVITY}**: the checks judged version 2, the stored data version is 3." in text
+        assert "shop/churn/features/activity, execute its checks, they measure what is" in text
+
+    def test_judging_what_is_stored_now_lifts_the_refusal(self, bench: Bench) -> None:
+        self.write()
+        self.judge(bench, 3)
+        assert bench.run("training_set").success
+
+    def test_every_check_must_have_seen_it(self, bench: Bench) -> None:
+        self.write()
+        self.judge(bench, 3, check="mostly_defaults")  # a warning: nothing depends on it
+        assert not bench.run("training_set").success
+
+    def test_commits_that_change_no_rows_do_not_count(self, bench: Bench) -> None:
+        self.write()
+        DeltaTable(self.path).alter.set_table_description("Comings and goings.")
+        self.judge(bench, 3)
+        assert bench.run("training_set").success
+        self.judge(bench, 4)  # what a check that ran now would have measured
+        assert bench.run("training_set").success
+
+    def test_a_table_that_was_made_anew_is_refused_though_it_counts_from_zero(
+        self, bench: Bench
+    ) -> None:
+        self.path.rename(self.path.with_name("moved_away"))
+        self.write()
+        text = failure_text(bench.run("training_set"))
+        assert "the checks judged version 2, the stored data version is 0" in text
+
+    def test_a_green_verdict_on_rows_that_were_dropped_is_none_on_what_is_stored(
+        self, bench: Bench
+    ) -> None:
+        self.judge(bench, None)
+        text = failure_text(bench.run("training_set"))
+        assert "judged what was prepared and not published" in text

@@ -86,12 +86,17 @@ def test_the_whole_graph_and_what_somebody_else_does_to_a_table(shop: Shop) -> N
     inputs = shop.metadata("training_set")["inputs"]
     assert set(inputs) >= {"shop.features.activity", "shop.features.profile"}  # type: ignore[call-overload]
 
-    # Somebody writes NaN into a feature table: its check is red, what stands on it is refused.
+    # Somebody writes NaN into a feature table: nobody judged that, what stands on it is refused.
     folder = shop.folder("shop.features.profile")
     rows = DeltaTable(folder).to_pyarrow_table()
     ages = pa.array([float("nan")] * rows.num_rows)
     broken = rows.set_column(rows.schema.get_field_index("age"), rows.schema.field("age"), ages)
     write_deltalake(folder, broken, mode="overwrite", commit_properties=CommitProperties())
+    unjudged = failure_text(shop.run("training_set"))
+    assert "**shop.features.profile**: the checks judged version" in unjudged
+    assert f"the stored data version is {DeltaTable(folder).version()}." in unjudged
+
+    # Its check is red now; it is still refused.
     checked = shop.check("features/profile")
     assert failed_checks(checked) == {"features/profile:ml03_no_nan"}
     (red,) = [e for e in checked.get_asset_check_evaluations() if not e.passed]
@@ -102,6 +107,13 @@ def test_the_whole_graph_and_what_somebody_else_does_to_a_table(shop: Shop) -> N
 
     # Materialized again it is clean, and the refusal is lifted.
     assert shop.run("features/profile", "training_set").success
+
+    # Good rows of somebody else: a run that checks them first, as the refresh job does, accepts.
+    write_deltalake(folder, rows, mode="overwrite")
+    assert not shop.run("training_set").success
+    refresh = shop.definitions.resolve_job_def("shop__spender__refresh")
+    done = refresh.execute_in_process(instance=shop.instance, raise_on_error=False)
+    assert done.success, failure_text(done)
 
 
 def test_checks_of_every_asset_can_be_executed_alone(shop: Shop) -> None:

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from ml_assets.orchestration.names import asset_key
+from ml_assets.rules.facts import ReplayFacts, VersionFacts
 from ml_assets.spec.errors import DataError, StorageError
 from ml_assets.steps.handles import RunHandle, TableHandle
 from ml_assets_tests.orchestration.fakes import (
@@ -298,6 +299,18 @@ class TestChecksAlone:
         (evaluation,) = make_bench().check("labels", "binary").get_asset_check_evaluations()
         assert evaluation.metadata["delta_version"].value == 41
         assert evaluation.metadata["table"].value == "labels"
+
+    def test_the_model_version_that_was_measured_is_shown_and_not_the_latest(
+        self, make_bench: MakeBench
+    ) -> None:
+        """The champion is version 7; the one that was registered last is version 1."""
+        replay = ReplayFacts(1, 0, 0, 0, 0.0)
+        champion = VersionFacts("main.shop.churn", 7, "its run", "ev", {}, {}, replay, 7)
+        bench = make_bench(World(facts={"model_version": champion}))
+        bench.run()
+        (verdict,) = bench.check("model_version").get_asset_check_evaluations()
+        assert verdict.metadata["model_version"].value == 7
+        assert verdict.metadata["run_id"].value == "its run"
 
     def test_they_run_before_a_selected_downstream_asset_and_stop_it(
         self, make_bench: MakeBench

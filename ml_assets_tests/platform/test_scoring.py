@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from xgboost import XGBClassifier, XGBRegressor
 
-from ml_assets.platform.embedded import EmbeddedPlatform, scoring
+from ml_assets.platform.embedded import EmbeddedPlatform, score_stream, scoring
 from ml_assets.platform.embedded.packages import package_folder
 from ml_assets.platform.embedded.raw_models import save_raw_model
 from ml_assets.spec.catalog import TableLayout, feature_layout
@@ -98,8 +98,8 @@ def test_many_batches_and_files_give_every_row_once(trained, kind, monkeypatch):
     whole, _ = score(shop, uri, rows[KEYS])
     # DuckDB hands over no less than its own unit of work, 2048 rows.
     many = pd.concat([rows[KEYS]] * 40, ignore_index=True)
-    monkeypatch.setattr(scoring, "BATCH_ROWS", 2048)
-    monkeypatch.setattr(scoring, "FILE_BATCHES", 2)
+    monkeypatch.setattr(score_stream, "BATCH_ROWS", 2048)
+    monkeypatch.setattr(score_stream, "FILE_BATCHES", 2)
     found, files = score(shop, uri, many)
     assert files >= 2
     assert len(found) == len(many)

@@ -76,6 +76,7 @@ SPOILED: list[tuple[str, Any, str, list[str]]] = [
     ("model_version", replay(missing=1), "ml03_score_replay", ["1 lost"]),
     ("model_version", replay(null_predictions=2), "ml03_score_replay", ["2 null"]),
     ("model_version", replay(different=3, max_difference=1.0), "ml03_score_replay", ["3 different"]),
+    ("model_version", replay(changed_features={"amount": 9}), "ml03_score_replay", ["amount in 9 rows"]),
     ("model_version", replay(rows=0), "ml03_score_replay", ["0 holdout keys"]),
     ("model_version", replace(f.VERSION, metrics={"roc_auc": 0.55}), "promotion_absolute", ["roc_auc 0.5500 is below 0.6"]),
     ("model_version", replace(f.VERSION, metrics={}), "promotion_absolute", ["roc_auc was not measured"]),
@@ -84,6 +85,8 @@ SPOILED: list[tuple[str, Any, str, list[str]]] = [
     ("predictions", replace(f.PREDICTIONS, experiment="x"), "ml04_experiment_names", ["_deployment"]),
     ("predictions", replace(f.PREDICTIONS, rows=39), "predictions_complete", ["39 predictions for 40 keys"]),
     ("predictions", replace(f.PREDICTIONS, null_predictions=1), "predictions_complete", ["1 null"]),
+    ("predictions", replace(f.PREDICTIONS, same_keys=False), "predictions_complete", ["other keys"]),
+    ("predictions", replace(f.PREDICTIONS, repeated_keys=2), "predictions_complete", ["2 of them repeated", "scoring.keys"]),
     ("predictions", replace(f.PREDICTIONS, type="double"), "predictions_schema", ["are double"]),
     ("predictions", replace(f.PREDICTIONS, values={"0": 39, "7": 1}), "predictions_schema", ["0, 7"]),
     ("predictions", replace(f.PREDICTIONS, versions={"2": 1, "3": 39}), "predictions_from_champion", ["2: 1, 3: 39"]),
@@ -113,6 +116,13 @@ def test_a_spoiled_fact_turns_exactly_its_check_red(
     assert failed[0].fix
     text = f"{failed[0].message} {failed[0].fix}"
     assert [w for w in words if w not in text] == []
+
+
+def test_a_lookup_without_evidence_is_red_in_both_rules_that_need_it() -> None:
+    facts = replace(f.TRAINING, lookups=f.TRAINING.lookups[1:])
+    failed = [v for v in judge(tiny.spec(), "training_set", facts) if not v.passed]
+    assert [v.check for v in failed] == ["ml03_lookup_coverage", "ml06_future_feature"]
+    assert all("not measured: activity" in v.message for v in failed)
 
 
 def test_every_rule_is_spoiled_at_least_once() -> None:

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from ml_assets.spec.errors import DataError, MlAssetsError, SpecError, TrainingError
+from ml_assets.steps.predict import champion_version
 from ml_assets_tests import tiny
 from ml_assets_tests.steps.helpers import red, run_steps
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from ml_assets.platform.embedded import EmbeddedPlatform
+    from ml_assets.platform.protocol import RunInfo
     from ml_assets.spec.model import ModelSpec
+    from ml_assets_tests.steps.conftest import Shop
 
 TABLES = (
     "shop.features.activity",
@@ -198,3 +201,50 @@ def test_a_refused_version_is_registered_with_the_reasons_and_the_champion_stays
     assert registry.versions("shop.models.spender") == (1, 2)
     assert registry.version_of("shop.models.spender", "champion") == 1
     assert "roc_auc" in registry.tags("shop.models.spender", 2)["ml_assets.refused"]
+
+
+def test_inputs_of_an_older_declaration_are_not_trained_on(shop: Shop) -> None:
+    changed, handles = tiny.spec(**label(threshold=2)), shop.handles
+    for asset in ("training_set", "trained_model", "model_version", "predictions"):
+        handles.pop(asset)
+    with pytest.raises(DataError, match=r"labels: shop\.labels\.spender.*\n.*another declaration"):
+        run_steps(changed, shop.platform, handles=handles)
+
+
+def repeated_day(visits: DataFrame) -> DataFrame:
+    keys = tiny.last_day(visits)
+    return keys.unionByName(keys.limit(4))
+
+
+def test_repeated_scoring_keys_are_refused_and_the_run_says_so(built: EmbeddedPlatform) -> None:
+    scoring = {**tiny.mapping()["scoring"], "keys": ".steps.test_bad_input.repeated_day"}
+    before = built.tables.info(TABLES[3])
+    outcome = run_steps(tiny.spec(scoring=scoring), built)["predictions"]
+    assert (red(outcome.verdicts), outcome.handle) == (["predictions_complete"], None)
+    assert "4 of them repeated" in next(v.message for v in outcome.verdicts if not v.passed)
+    assert built.tables.info(TABLES[3]) == before
+    (run,) = (r for r in runs_of(built, "deployment") if "ml_assets.refused" in r.tags)
+    assert "predictions_complete" in run.tags["ml_assets.refused"]
+
+
+def test_a_champion_that_was_refused_or_belongs_to_another_model_does_not_serve(
+    built: EmbeddedPlatform,
+) -> None:
+    name = "shop.models.spender"
+    run_steps(tiny.spec(gates={"roc_auc": {"min": 0.999}}), built)
+    built.registry.set_alias(name, "champion", 2)
+    with pytest.raises(DataError, match=r"version 2, alias 'champion'\n.*refused"):
+        champion_version(tiny.spec(), built)
+    built.registry.set_alias(name, "champion", 1)
+    assert champion_version(tiny.spec(), built) == 1
+    with pytest.raises(DataError, match="a version of shop/spender"):
+        champion_version(tiny.spec(model="saver"), built)
+
+
+def runs_of(platform: EmbeddedPlatform, purpose: str) -> list[RunInfo]:
+    client = platform.tracking.store.client
+    experiment = client.get_experiment_by_name(f"/Shared/shop_ml_spender_{purpose}")
+    return [
+        platform.tracking.info(r.info.run_id)
+        for r in client.search_runs([experiment.experiment_id])
+    ]

@@ -64,6 +64,7 @@ CHANGES = [
     ("predictions", first("prediction", 5), "predictions_schema"),
     ("predictions", first("model_version", 9), "predictions_from_champion"),
     ("predictions", lambda frame: frame.iloc[1:], "predictions_complete"),
+    ("predictions", first("customer", "nobody"), "predictions_complete"),
 ]
 
 
@@ -109,6 +110,18 @@ def test_a_refused_challenger_does_not_hide_that_the_champion_is_fine(
     assert isinstance(facts, VersionFacts)
     assert facts.version == 1
     assert red(judge(tiny.spec(), "model_version", facts)) == []
+
+
+def test_a_skew_that_changes_no_class_is_found_by_the_replay(shop: Shop) -> None:
+    """Features that move a little after training, between training and serving."""
+    rewrite(
+        shop.platform, "shop.features.profile", lambda frame: frame.assign(age=frame["age"] + 0.01)
+    )
+    asset = "model_version"
+    facts = measure(tiny.spec(), shop.platform, asset, shop.handles[asset])
+    assert isinstance(facts, VersionFacts)
+    assert (list(facts.replay.changed_features), facts.replay.different) == (["age"], 0)
+    assert red(judge(tiny.spec(), asset, facts)) == ["ml03_score_replay"]
 
 
 def rewrite(

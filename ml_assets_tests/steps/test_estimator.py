@@ -95,3 +95,9 @@ def test_metrics_are_those_of_scikit_learn_and_the_baseline_is_the_base_rate() -
     base = baseline_metrics(np.array([0, 0, 0, 1]), label)
     assert (base["roc_auc"], base["pr_auc"]) == (0.5, label.mean())
     assert base["brier"] == pytest.approx(np.mean((label - 0.25) ** 2))
+
+
+@pytest.mark.parametrize("path", ["sklearn.svm.LinearSVC", "xgboost.XGBRegressor"])
+def test_an_estimator_without_probabilities_is_refused_before_it_is_fitted(path: str) -> None:
+    with pytest.raises(TrainingError, match=r"without predict_proba"):
+        make_estimator(tiny.spec(estimator={"class": path, "params": {}}))

@@ -141,3 +141,21 @@ def test_measuring_what_is_stored_gives_the_same_verdicts(finished: Shop, asset:
     assert outcome.handle is not None
     again = judge(spec, asset, measure(spec, finished.platform, asset, outcome.handle))
     assert [(v.check, v.passed) for v in again] == [(v.check, v.passed) for v in outcome.verdicts]
+
+
+@pytest.mark.parametrize(
+    ("path", "encoding"),
+    [
+        ("sklearn.linear_model.LogisticRegression", "one_hot"),
+        ("sklearn.ensemble.GradientBoostingClassifier", "ordinal"),
+        ("sklearn.ensemble.RandomForestClassifier", "ordinal"),
+        ("sklearn.ensemble.HistGradientBoostingClassifier", "one_hot"),
+        ("xgboost.XGBRFClassifier", "ordinal"),
+    ],
+)
+def test_other_estimators_go_through_the_whole_graph(shop: Shop, path: str, encoding: str) -> None:
+    estimator = {"class": path, "params": {}, "encoding": encoding}
+    handles = {a: shop.handles[a] for a in ASSETS[:6]}
+    outcomes = run_steps(tiny.spec(estimator=estimator), shop.platform, handles=handles)
+    assert list(outcomes) == ["trained_model", "model_version", "predictions"]
+    assert [red(o.verdicts) for o in outcomes.values()] == [[], [], []]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import duckdb
+    import pyarrow as pa
 
 MEMORY_VARIABLE = "ML_ASSETS_MEMORY"
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.IGNORECASE)
@@ -138,6 +139,22 @@ def copy_to_parquet(connection: duckdb.DuckDBPyConnection, query: str, folder: P
     options = "FORMAT parquet, PER_THREAD_OUTPUT true, FILENAME_PATTERN 'part-{uuid}'"
     counted = connection.execute(f"COPY ({query}) TO {target} ({options})").fetchone()
     return int(counted[0]) if counted else 0
+
+
+def batches_of(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a query that is still running.
+
+    Raises
+    ------
+    StorageError
+        When the memory limit is too small; Arrow hands on DuckDB's errors as ``OSError``.
+    """
+    try:
+        yield from reader
+    except OSError as error:
+        if "Out of Memory Error" in str(error):
+            raise _too_little_memory(error) from error
+        raise
 
 
 @contextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from ml_assets.platform.embedded import EmbeddedPlatform
+    from ml_assets.platform.embedded.scoring import Scoring
     from ml_assets.platform.embedded.staged import EmbeddedStaged
     from ml_assets.platform.protocol import SplitCuts
     from ml_assets.spec.catalog import PackageInfo, TableLayout
@@ -141,16 +142,24 @@ class EmbeddedFeatureStore:
         StorageError
             When the disk or the memory limit is too small.
         """
+        return self._scoring(spec, model_uri, constants or {}).stage(keys, layout)
+
+    def look_up(self, spec: ModelSpec, keys: DataFrame, model_uri: str) -> pd.DataFrame:
+        """Look up what ``stage_scores`` would give the model, for a sample that fits in memory."""
+        return self._scoring(spec, model_uri, {}).look_up(keys)
+
+    def _scoring(
+        self, spec: ModelSpec, model_uri: str, constants: Mapping[str, str | int]
+    ) -> Scoring:
         from ml_assets.platform.embedded.scoring import Scoring
 
-        scoring = Scoring(
+        return Scoring(
             tables=self._platform.tables,
             package=self._folder(model_uri),
             names={t.table: t.name for t in spec.feature_tables},
             key_columns=spec.label_keys,
-            constants=dict(constants or {}),
+            constants=dict(constants),
         )
-        return scoring.stage(keys, layout)
 
     def _folder(self, model_uri: str) -> Path:
         from ml_assets.platform.embedded.packages import package_folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,12 +27,16 @@ if TYPE_CHECKING:
 #: numbers (trees) and XGBoost's own classes, which read nothing but XGBoost's format.
 TRUSTED_TYPES = frozenset(
     {
+        "numpy.dtype",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.tree._tree.Tree",
         "xgboost.core.Booster",
         "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRFClassifier",
     }
 )
+#: Boosters whose prediction XGBoost documents as thread-safe (None: its default, gbtree).
+_THREAD_SAFE = (None, "gbtree", "dart")
 _WIDER = {"i": "int64", "u": "int64", "f": "float64"}
 
 
@@ -84,6 +90,17 @@ class LoadedModel:
     def numeric(self) -> bool:
         """Whether no input is a string."""
         return all(kind != "string" for _, kind in self.inputs)
+
+    def predictors(self) -> ThreadPoolExecutor:
+        """Return threads that may call ``predict_batch`` at the same time.
+
+        XGBoost's trees may be predicted by several threads at once, which keeps all processors busy
+        where its own threads, one batch at a time, would wait for each other and for whoever
+        prepares the batches. Other models get one thread.
+        """
+        if self.numeric and _is_xgboost(self.model) and self.model.booster in _THREAD_SAFE:
+            return ThreadPoolExecutor(os.cpu_count(), initializer=_one_xgboost_thread)
+        return ThreadPoolExecutor(1)
 
     def predict_frame(self, frame: pd.DataFrame) -> np.ndarray:
         """Predict rows; columns that are not inputs are left aside.
@@ -205,6 +222,12 @@ def _unsafe(model: Any, found: str) -> TrainingError:
 def _is_xgboost(model: Any) -> bool:
     """Tell without importing xgboost for models that are none of its own."""
     return any(c.__module__ == "xgboost.sklearn" for c in type(model).__mro__)
+
+
+def _one_xgboost_thread() -> None:
+    import xgboost
+
+    xgboost.set_config(nthread=1)  # holds for the thread that calls it
 
 
 def _model_column(values: pd.Series, kind: str) -> pd.Series:

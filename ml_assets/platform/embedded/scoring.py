@@ -1,12 +1,7 @@
-"""Batch scoring as a stream: matched keys in, Parquet files of predictions out.
-
-DuckDB looks the features up and hands them over in batches, each is predicted and written, and then
-forgotten. What stays in memory is one batch, and what DuckDB is allowed (``ML_ASSETS_MEMORY``).
-"""
+"""Batch scoring: keys in, staged predictions out, by the lookups that the package states."""
 
 from __future__ import annotations
 
-import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +12,7 @@ from ml_assets.platform.embedded.duck import connect, scratch_folder
 from ml_assets.platform.embedded.failures import storage_errors
 from ml_assets.platform.embedded.point_in_time import Lookup, PointInTimeJoin, Rows
 from ml_assets.platform.embedded.raw_models import load_model
+from ml_assets.platform.embedded.score_stream import PREDICTION, ScoreStream, cast_inputs
 from ml_assets.platform.package_layout import read_feature_spec, read_package
 from ml_assets.spec.errors import DataError
 
@@ -24,23 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import duckdb
-    import numpy as np
-    import pyarrow as pa
+    import pandas as pd
     from pyspark.sql import DataFrame
 
-    from ml_assets.platform.embedded.raw_models import LoadedModel
     from ml_assets.platform.embedded.staged import EmbeddedStaged
     from ml_assets.platform.embedded.tables import EmbeddedTables
     from ml_assets.platform.package_layout import FeatureSpec, PackagedColumn
     from ml_assets.spec.catalog import TableLayout
 
-PREDICTION = "prediction"
-BATCH_ROWS = 100_000
-#: DuckDB computes this much ahead while a batch is being predicted.
-_BUFFER = "64MB"
-#: Batches per file: a few million rows.
-FILE_BATCHES = 40
 _OUTPUT_TYPES = {"long": "int64", "double": "float64"}
 
 
@@ -77,6 +64,25 @@ class Scoring:
                 join.check_count(connection, expected=expected, found=written)
 
             return self.tables.stage_arrow(stream.schema(reader.schema), layout, write)
+
+    def look_up(self, keys: DataFrame) -> pd.DataFrame:
+        """Give the keys and the model's inputs (numbers as float64), in memory.
+
+        The as-of time is UTC without a zone, as Spark gives it to pandas.
+        """
+        packaged = read_feature_spec(self.package)
+        types = self._key_types(keys, packaged)
+        with self._staged(keys, types) as stored, connect(self.tables.home) as connection:
+            rows = Rows("the keys to score", stored.relation(connection, self.key_columns), types)
+            join = PointInTimeJoin(rows, self._lookups(packaged))
+            expected = join.match(connection)
+            inputs = cast_inputs(join, [(c.name, c.type) for c in packaged.inputs])
+            columns = {**{k: join.row(k) for k in self.key_columns}, **inputs}
+            found = connection.sql(join.query(connection, columns)).to_arrow_table()
+            join.check_count(connection, expected=expected, found=found.num_rows)
+        frame: pd.DataFrame = found.to_pandas()
+        time = self.key_columns[-1]
+        return frame.assign(**{time: frame[time].dt.tz_convert(None).astype("datetime64[ns]")})
 
     @contextmanager
     def _staged(self, keys: DataFrame, types: Mapping[str, str]) -> Iterator[Snapshot]:
@@ -162,97 +168,6 @@ class Scoring:
         )
 
 
-@dataclass(frozen=True)
-class ScoreStream:
-    """From batches of keys and features to files of keys and predictions.
-
-    ``prediction_type`` is the type that the package declares: ``int64`` or ``float64``.
-    """
-
-    model: LoadedModel
-    prediction_type: str
-    key_columns: tuple[str, ...]
-    constants: Mapping[str, str | int]
-
-    def reader(
-        self, join: PointInTimeJoin, connection: duckdb.DuckDBPyConnection
-    ) -> pa.RecordBatchReader:
-        """Start the lookup: keys, then when each table matched, then the inputs (numbers as float64)."""
-        features = join.features()
-        inputs = {
-            name: features[name] if kind == "string" else f"CAST({features[name]} AS DOUBLE)"
-            for name, kind in self.model.inputs
-        }
-        keys = {k: join.row(k) for k in self.key_columns}
-        query = join.query(connection, {**keys, **join.matches(), **inputs})
-        connection.execute(f"SET streaming_buffer_size = '{_BUFFER}'")
-        return connection.sql(query).to_arrow_reader(BATCH_ROWS)
-
-    def schema(self, looked_up: pa.Schema) -> pa.Schema:
-        """Columns of the result: keys, prediction, constants, when each table matched."""
-        import pyarrow as pa
-
-        fields = list(looked_up)[: -len(self.model.inputs)]
-        keys, matches = fields[: len(self.key_columns)], fields[len(self.key_columns) :]
-        constants = [
-            pa.field(name, pa.int64() if isinstance(value, int) else pa.string())
-            for name, value in self.constants.items()
-        ]
-        prediction = pa.field(PREDICTION, pa.type_for_alias(self.prediction_type))
-        return pa.schema([*keys, prediction, *constants, *matches])
-
-    def write(self, reader: pa.RecordBatchReader, folder: Path) -> int:
-        """Predict and write every batch; return the number of rows.
-
-        Raises
-        ------
-        DataError
-            When the model returns another type than its package declares.
-        """
-        import pyarrow.parquet as pq
-
-        schema = self.schema(reader.schema)
-        # Keys and times hardly repeat: trying dictionaries on them costs more than the prediction.
-        repeating = [f.name for f in schema if f.name in {PREDICTION, *self.constants} or _text(f)]
-        rows = 0
-        for number, batches in enumerate(_files(reader)):
-            path = folder / f"part-{number:05}.parquet"
-            with pq.ParquetWriter(path, schema, use_dictionary=repeating) as writer:
-                for batch in batches:
-                    writer.write_batch(self._scored(batch, schema))
-                    rows += batch.num_rows
-        return rows
-
-    def _scored(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-        import pyarrow as pa
-
-        kept = batch.num_columns - len(self.model.inputs)
-        inputs = batch.select(batch.schema.names[kept:])
-        prediction = self._checked(self.model.predict_batch(inputs))
-        columns = [
-            batch.column(f.name)
-            if f.name in batch.schema.names[:kept]
-            else prediction
-            if f.name == PREDICTION
-            else pa.repeat(pa.scalar(self.constants[f.name], f.type), batch.num_rows)
-            for f in schema
-        ]
-        return pa.record_batch(columns, schema=schema)
-
-    def _checked(self, values: np.ndarray) -> pa.Array:
-        import pyarrow as pa
-
-        if str(values.dtype) != self.prediction_type:
-            raise DataError(
-                "the packaged model",
-                found=f"predictions of type {values.dtype}",
-                expected=f"{self.prediction_type}, as its signature says",
-                fix="train again with an estimator whose predict returns the declared type",
-                rule="ml02_prediction_dtype",
-            )
-        return pa.array(values, from_pandas=True)  # NaN is no prediction: null
-
-
 def declared_type(package: Path) -> str:
     """Read the numpy type that a package's signature declares.
 
@@ -271,18 +186,6 @@ def declared_type(package: Path) -> str:
             rule="ml02_output_schema",
         )
     return _OUTPUT_TYPES[outputs[0]]
-
-
-def _files(reader: pa.RecordBatchReader) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Cut the stream into files of a readable size, without holding one in memory."""
-    for first in reader:
-        yield itertools.chain([first], itertools.islice(reader, FILE_BATCHES - 1))
-
-
-def _text(field: pa.Field) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(field.type))
 
 
 def _not_looked_up(package: Path, column: str) -> DataError:
