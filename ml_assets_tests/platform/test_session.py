@@ -97,7 +97,7 @@ def test_ctrl_c_ends_the_query_and_nothing_else(home):
 
         platform = EmbeddedPlatform()
         spark, folder = platform.spark, platform.tables.path("a.b.c")
-        frame = spark.range(2_000_000_000).selectExpr("id AS k", "rand() AS x")
+        frame = spark.range(300_000_000).selectExpr("id AS k", "rand() AS x")
         threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
             platform.tables.stage(frame, TableLayout(name="a.b.c"))

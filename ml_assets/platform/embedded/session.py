@@ -22,6 +22,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,8 @@ class _Engine:
     session: SparkSession | None = None
 
 
+#: How long to wait for Sail's own handler of Ctrl-C; it takes milliseconds.
+_HANDLER_SECONDS = 2.0
 _lock = threading.RLock()
 _engine = _Engine()
 #: Engines of the processes that this one was forked from while they ran: their threads are gone, so
@@ -82,10 +85,11 @@ def start_session() -> SparkSession:
         stop_session()
         _refuse_after_fork()
         _check_pyspark()
+        before = _installed_handler()
         with _environment_defaults(_ENGINE_ENVIRONMENT):
             _engine.server = _start_server()
             _engine.session = _connect(_engine.server)
-        _keep_interrupts()
+        _keep_interrupts(before)
         # Registered after pyspark's own handler, hence called before it: it finds all closed.
         atexit.unregister(stop_session)
         atexit.register(stop_session)
@@ -117,11 +121,27 @@ def _answers(engine: _Engine) -> bool:
         return False
 
 
-def _keep_interrupts() -> None:
-    """Install the interpreter's handler of Ctrl-C again, over the one that Sail installed."""
+def _keep_interrupts(before: bytes) -> None:
+    """Install the interpreter's handler of Ctrl-C again, over the one that Sail installs.
+
+    Sail does so in a thread of its own, on a busy machine after the session is open: wait for it.
+    """
     handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is threading.main_thread() and handler is not None:
-        signal.signal(signal.SIGINT, handler)
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        return
+    deadline = time.monotonic() + _HANDLER_SECONDS
+    while _installed_handler() == before and time.monotonic() < deadline:
+        time.sleep(0.005)
+    signal.signal(signal.SIGINT, handler)
+
+
+def _installed_handler() -> bytes:
+    """What the operating system calls on Ctrl-C (Python's ``signal`` knows only its own handlers)."""
+    import ctypes
+
+    action = ctypes.create_string_buffer(1024)  # no platform's struct sigaction is larger
+    ctypes.CDLL(None).sigaction(int(signal.SIGINT), None, action)
+    return action.raw[: ctypes.sizeof(ctypes.c_void_p)]  # its first field is the handler
 
 
 def _refuse_after_fork() -> None:
