@@ -70,7 +70,7 @@ def test_what_both_write_is_refused(field: str, shared: str, words: str) -> None
 def test_two_folders_are_held_against_each_other_when_they_are_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "their_project"
+    package = tmp_path / "sharing_project"
     for model, changes in {"churn": {}, "upsell": {**OWN, "training_set": "x.y.z"}}.items():
         folder = package / "defs" / "shop" / model
         folder.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_two_folders_are_held_against_each_other_when_they_are_loaded(
         (folder / "defs.yaml").write_text(yaml.safe_dump(content))
     for folder in (package, package / "defs"):
         (folder / "__init__.py").write_text("")
-    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT.replace("their_project", "sharing_project"))
     monkeypatch.syspath_prepend(str(tmp_path))
     load = dg.load_from_defs_folder
     monkeypatch.setattr(dg, "load_from_defs_folder", lambda **_: load(path_within_project=package))

@@ -22,7 +22,7 @@ import os
 import signal
 import socket
 import threading
-import time
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,6 @@ class _Engine:
     session: SparkSession | None = None
 
 
-#: How long to wait for Sail's own handler of Ctrl-C; it takes milliseconds.
-_HANDLER_SECONDS = 2.0
 _lock = threading.RLock()
 _engine = _Engine()
 #: Engines of the processes that this one was forked from while they ran: their threads are gone, so
@@ -85,11 +83,10 @@ def start_session() -> SparkSession:
         stop_session()
         _refuse_after_fork()
         _check_pyspark()
-        before = _installed_handler()
         with _environment_defaults(_ENGINE_ENVIRONMENT):
             _engine.server = _start_server()
             _engine.session = _connect(_engine.server)
-        _keep_interrupts(before)
+        _keep_interrupts()
         # Registered after pyspark's own handler, hence called before it: it finds all closed.
         atexit.unregister(stop_session)
         atexit.register(stop_session)
@@ -102,7 +99,10 @@ def stop_session() -> None:
         session, server, answers = _engine.session, _engine.server, _answers(_engine)
         _engine.session = _engine.server = None
         if session is not None:
-            session.stop() if answers else session.client.close()
+            with warnings.catch_warnings():
+                # A server that goes away while it is asked to is no news to anybody.
+                warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]", UserWarning)
+                session.stop() if answers else session.client.close()
         if server is not None and server.running:
             server.stop()
 
@@ -121,27 +121,11 @@ def _answers(engine: _Engine) -> bool:
         return False
 
 
-def _keep_interrupts(before: bytes) -> None:
-    """Install the interpreter's handler of Ctrl-C again, over the one that Sail installs.
-
-    Sail does so in a thread of its own, on a busy machine after the session is open: wait for it.
-    """
+def _keep_interrupts() -> None:
+    """Install the interpreter's handler of Ctrl-C again, over the one that Sail installed."""
     handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is None:
-        return
-    deadline = time.monotonic() + _HANDLER_SECONDS
-    while _installed_handler() == before and time.monotonic() < deadline:
-        time.sleep(0.005)
-    signal.signal(signal.SIGINT, handler)
-
-
-def _installed_handler() -> bytes:
-    """What the operating system calls on Ctrl-C (Python's ``signal`` knows only its own handlers)."""
-    import ctypes
-
-    action = ctypes.create_string_buffer(1024)  # no platform's struct sigaction is larger
-    ctypes.CDLL(None).sigaction(int(signal.SIGINT), None, action)
-    return action.raw[: ctypes.sizeof(ctypes.c_void_p)]  # its first field is the handler
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _refuse_after_fork() -> None:
