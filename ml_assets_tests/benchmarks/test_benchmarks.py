@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import data, harness, pit_join
-from benchmarks.harness import Figure, Run, Side
+from benchmarks.harness import Figure, Run
 
 SCALE = 0.001
 SIDES = sorted(
@@ -73,7 +73,7 @@ def test_the_median_decides(monkeypatch, kind, target, measured, met):
     assert (result.measured, result.met) == (measured, met)
 
 
-def test_a_side_that_fails_is_shown(tmp_path):
+def test_a_side_that_fails_is_shown():
     with pytest.raises(RuntimeError, match="no_such_side"):
         harness._start("pit_join:no_such_side", SCALE, {})
 
@@ -91,9 +91,3 @@ def test_new_lines_replace_those_of_the_same_name(tmp_path, monkeypatch):
     assert [line["name"] for line in lines] == ["one", "two"]
     assert set(lines[0]["machine"]) == {"cpus", "memory_gb", "python", "system"}
     assert "one" in command.table([*one, *two])
-
-
-def test_a_side_tells_its_time():
-    with harness.stopwatch() as timer:
-        pass
-    assert Side(timer.seconds, 1).seconds > 0
