@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -11,11 +10,9 @@ import dagster as dg
 
 from ml_assets.orchestration.metadata import to_value
 from ml_assets.orchestration.names import asset_key
-from ml_assets.orchestration.recipe import Recipe
-from ml_assets.rules.rule import Rule
 from ml_assets.rules.verdict import Verdict
-from ml_assets.spec.errors import MlAssetsError
 from ml_assets.spec.model import ModelSpec
+from ml_assets.steps.recipe import Recipe
 
 _SEVERITIES = {"error": dg.AssetCheckSeverity.ERROR, "warn": dg.AssetCheckSeverity.WARN}
 
@@ -66,38 +63,6 @@ def to_results(
     for verdict in verdicts:
         if verdict.check in selected:
             yield to_result(verdict, key, measured)
-
-
-def broken_rule(rules: Iterable[Rule], error: Exception) -> Verdict | None:
-    """Turn an error that names one of the asset's rules into that rule's failed verdict."""
-    named = error.rule if isinstance(error, MlAssetsError) else None
-    for rule in rules:
-        if rule.check == named and isinstance(error, MlAssetsError):
-            return Verdict(
-                check=rule.check,
-                rule=rule.rule,
-                passed=False,
-                severity="error",
-                message=f"{error.where}: found {error.found}; expected {error.expected}.",
-                fix=error.fix,
-            )
-    return None
-
-
-def unmeasured(rule: Rule, error: Exception) -> Verdict:
-    """A rule whose facts could not be measured is red, and shows the original error."""
-    if known := broken_rule([rule], error):
-        return known
-    shown = f"{type(error).__name__}: {error}"
-    return Verdict(
-        check=rule.check,
-        rule=rule.rule,
-        passed=False,
-        severity="error",
-        message=f"Could not be measured.\n\n```\n{shown}\n```",
-        fix="remove the cause of this error and execute the check again",
-        numbers={"error": "".join(traceback.format_exception(error))},
-    )
 
 
 class ChecksFailed(dg.Failure):

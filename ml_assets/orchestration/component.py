@@ -7,6 +7,7 @@ from dagster.components.core.defs_module import find_defs_or_component_yaml
 from pydantic import BaseModel, ConfigDict
 
 from ml_assets.orchestration.model_defs import build_model_defs
+from ml_assets.orchestration.resources import sharing
 from ml_assets.spec.loader import load_spec, spec_from_mapping
 from ml_assets.spec.model import ModelSpec
 
@@ -72,4 +73,4 @@ class ModelComponent(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """Build the model's definitions."""
-        return build_model_defs(self.spec)
+        return build_model_defs(self.spec, sharing=sharing())

@@ -15,10 +15,10 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from ml_assets.orchestration.names import asset_key
-from ml_assets.orchestration.recipe import Recipe
 from ml_assets.platform.embedded.warehouse import commits_since, data_version, home_folder
 from ml_assets.rules.rule import Rule
 from ml_assets.spec.model import ModelSpec
+from ml_assets.steps.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Red:
     asset: dg.AssetKey
     message: str
     blocking: bool
+
+    def skips(self, asset: str) -> str:
+        """Say that an asset is skipped because of it."""
+        key = self.asset.to_user_string()
+        return f"{asset} is skipped, because {self.check} of {key} is red: {self.message}"
 
 
 @dataclass(frozen=True)

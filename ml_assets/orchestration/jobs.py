@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.orchestration.names import asset_key, model_tags, slug
-from ml_assets.orchestration.recipe import Recipe
+from ml_assets.steps.recipe import Recipe
 from ml_assets.spec.model import ModelSpec
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import dagster as dg
 from ml_assets.steps.handles import Handle, RunHandle, TableHandle, VersionHandle
 
 if TYPE_CHECKING:
-    from ml_assets.platform.protocol import Platform
     from ml_assets.spec.catalog import ColumnInfo, TableInfo
 
 _TABLE_TYPES: dict[type, str] = {bool: "bool", int: "int", float: "float", str: "string"}
@@ -98,15 +97,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def table_metadata(handle: Handle, platform: Platform) -> dict[str, dg.MetadataValue[Any]]:
-    """Dagster's own entries for a stored table: name, uri, rows, columns with constraints."""
-    if not isinstance(handle, TableHandle):
+def table_metadata(
+    handle: Mapping[str, Any], info: TableInfo | None
+) -> dict[str, dg.MetadataValue[Any]]:
+    """Dagster's own entries for a stored table: name, uri, rows, columns with constraints.
+
+    ``handle`` are the values of a table's handle; ``info`` is None for what is no table.
+    """
+    if info is None:
         return {}
-    info = platform.tables.info(handle.table)
     return {
-        "dagster/table_name": dg.MetadataValue.text(handle.table),
-        "dagster/uri": dg.MetadataValue.text(handle.uri),
-        "dagster/row_count": dg.MetadataValue.int(handle.rows),
+        "dagster/table_name": dg.MetadataValue.text(handle["table"]),
+        "dagster/uri": dg.MetadataValue.text(handle["uri"]),
+        "dagster/row_count": dg.MetadataValue.int(handle["rows"]),
         "dagster/column_schema": dg.MetadataValue.table_schema(_schema(info)),
     }
 

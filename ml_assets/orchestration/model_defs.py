@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ml_assets.orchestration.assets import build_assets
+from ml_assets.orchestration.assets import Sharing, build_assets
 from ml_assets.orchestration.jobs import build_job, build_refresh_job, build_schedule
-from ml_assets.orchestration.recipe import Recipe, default_recipe
 from ml_assets.orchestration.sensor import build_sensor
 from ml_assets.spec.model import ModelSpec
+from ml_assets.steps.recipe import Recipe, default_recipe
 
 
-def build_model_defs(spec: ModelSpec, recipe: Recipe | None = None) -> dg.Definitions:
+def build_model_defs(
+    spec: ModelSpec, recipe: Recipe | None = None, sharing: Sharing | None = None
+) -> dg.Definitions:
     """Build the assets, checks, jobs, schedule and sensor of a model.
 
-    The definitions need the resources of ``default_resources`` under the keys ``spark`` and
-    ``platform``. ``recipe`` replaces the steps and rules, for trying out orchestration alone.
+    The definitions need the resources of ``default_resources``. ``recipe`` replaces the steps and
+    rules, for trying out orchestration alone. ``sharing`` says how Databricks job runs are shared;
+    None does the steps in this process.
     """
     recipe = recipe or default_recipe()
     job, refresh = build_job(spec, recipe), build_refresh_job(spec, recipe)
     return dg.Definitions(
-        assets=build_assets(spec, recipe),
+        assets=build_assets(spec, recipe, sharing),
         jobs=[job, refresh],
         schedules=[build_schedule(spec, job)],
         sensors=[build_sensor(spec, recipe, refresh)],

@@ -1,10 +1,14 @@
-"""The resources of every model: the Spark session, and the platform that steps are handed."""
+"""The resources of every model, for the platform that is asked for.
+
+Embedded: the Spark session, and the platform that steps are handed. Databricks: what submits job
+runs; the steps and their Spark session are there.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,10 +17,11 @@ from ml_assets.spec.errors import SpecError, did_you_mean
 if TYPE_CHECKING:
     from dagster_pyspark import LazyPySparkResource
 
+    from ml_assets.orchestration.assets import Sharing
     from ml_assets.platform.protocol import Platform
 
 PLATFORM_VARIABLE = "ML_ASSETS_PLATFORM"
-PLATFORMS = ("embedded",)
+PLATFORMS = ("embedded", "databricks")
 
 
 def platform_name() -> str:
@@ -68,6 +73,33 @@ def platform_resource(context: dg.InitResourceContext) -> PlatformProvider:
     return PlatformProvider(context.resources.spark)
 
 
-def default_resources() -> dict[str, dg.ResourceDefinition]:
-    """The resources that the models' assets need, by key."""
+def default_resources() -> dict[str, Any]:
+    """The resources that the models' assets need, by key; read ``platform_name`` and settings.
+
+    Raises
+    ------
+    SpecError
+        When the platform does not exist.
+    DeclarationError
+        When the settings of Databricks are missing or wrong.
+    """
+    if platform_name() == "databricks":
+        from ml_assets.orchestration.settings import databricks_resource
+
+        return {"databricks": databricks_resource()}
     return {"spark": spark_resource, "platform": platform_resource}
+
+
+def sharing() -> Sharing | None:
+    """How the assets of a model share Databricks job runs; None when steps run in this process.
+
+    Raises
+    ------
+    SpecError, DeclarationError
+        As ``default_resources`` does.
+    """
+    if platform_name() != "databricks":
+        return None
+    from ml_assets.orchestration.settings import databricks_settings
+
+    return databricks_settings().sharing

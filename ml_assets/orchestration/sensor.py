@@ -17,7 +17,7 @@ import dagster as dg
 from ml_assets.orchestration.handles import latest_metadata
 from ml_assets.orchestration.jobs import check_keys, refreshed_assets
 from ml_assets.orchestration.names import asset_key, model_tags, op_name, slug
-from ml_assets.orchestration.recipe import Recipe
+from ml_assets.steps.recipe import Recipe
 from ml_assets.platform.embedded.warehouse import commits_since, data_version, home_folder
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.tables import FeatureTable

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ml_assets.orchestration.assets import Sharing
     from ml_assets.spec.model import ModelSpec
 
 
@@ -23,8 +24,14 @@ def instance(home: Path, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def make_bench(instance: dg.DagsterInstance) -> MakeBench:
+def sharing() -> Sharing | None:
+    """Steps run in this process; a module that must hold on Databricks too overrides this."""
+    return None
+
+
+@pytest.fixture
+def make_bench(instance: dg.DagsterInstance, sharing: Sharing | None) -> MakeBench:
     def make(world: World | None = None, spec: ModelSpec | None = None) -> Bench:
-        return Bench(world or World(), spec or make_spec(), instance)
+        return Bench(world or World(), spec or make_spec(), instance, sharing)
 
     return make

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, Self
 
 import dagster as dg
+from deltalake import DeltaTable
 
+from ml_assets.orchestration.assets import Sharing
 from ml_assets.orchestration.model_defs import build_model_defs
 from ml_assets.orchestration.names import asset_key
-from ml_assets.orchestration.recipe import Recipe
-from ml_assets.platform.embedded.warehouse import data_version, home_folder
+from ml_assets.platform.embedded.warehouse import data_version, home_folder, table_path
 from ml_assets.rules.rule import Finding, Rule
 from ml_assets.spec.catalog import ColumnInfo, TableInfo
 from ml_assets.spec.model import ModelSpec
+from ml_assets.steps import worker
 from ml_assets.steps.graph import Step, steps_of
 from ml_assets.steps.handles import PredictionsHandle, RunHandle, TableHandle, VersionHandle
+from ml_assets.steps.recipe import Recipe
+from ml_assets.steps.work import Report, Work
 
 DECLARATION: dict[str, Any] = {
     "project": "shop",
@@ -169,7 +175,15 @@ class World:
             ColumnInfo("person", "string", nullable=False),
             ColumnInfo("x", "double", "An x"),
         )
-        return TableInfo(name, exists=True, version=7, primary_keys=("person",), columns=columns)
+        stored = data_version(home_folder(), name)
+        return TableInfo(
+            name,
+            exists=True,
+            version=41 if stored is None else DeltaTable(table_path(home_folder(), name)).version(),
+            data_version=-1 if stored is None else stored,
+            primary_keys=("person",),
+            columns=columns,
+        )
 
 
 @dataclass
@@ -217,18 +231,56 @@ class FakePrepared:
 
 
 @dataclass
+class Launcher:
+    """Stands for the resource that submits job runs: the work crosses as JSON, and is done here."""
+
+    world: World
+    works: list[Work] = field(default_factory=list)
+
+    @contextmanager
+    def launch(self, context: Any, work: Work) -> Iterator[JobRun]:  # noqa: ARG002
+        self.works.append(work)
+        yield JobRun(self.world, Work.from_json(json.loads(json.dumps(work.to_json()))))
+
+
+@dataclass
+class JobRun:
+    """A job run that does its work when its reports are asked for."""
+
+    world: World
+    work: Work
+    url: str = "http://databricks/run/7"
+    run_id: int = 7
+
+    def reports(self) -> Iterator[Report]:
+        sent: list[Report] = []
+        worker.run(self.work, self.world.open(), self.world.recipe(), sent.append)
+        for report in sent:
+            yield Report.from_json(json.loads(json.dumps(report.to_json())))
+
+
+@dataclass
 class Bench:
     """A model on an instance: run it in whole or in part, look at what Dagster recorded."""
 
     world: World
     spec: ModelSpec
     instance: dg.DagsterInstance
+    sharing: Sharing | None = None
+    launcher: Launcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.launcher = Launcher(self.world)
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        return {"databricks": self.launcher} if self.sharing else {"platform": self.world}
 
     def definitions(self) -> dg.Definitions:
-        platform = dg.ResourceDefinition.hardcoded_resource(self.world)
+        hardcoded = dg.ResourceDefinition.hardcoded_resource
         return dg.Definitions.merge(
-            build_model_defs(self.spec, self.world.recipe()),
-            dg.Definitions(resources={"platform": platform}),
+            build_model_defs(self.spec, self.world.recipe(), self.sharing),
+            dg.Definitions(resources={k: hardcoded(v) for k, v in self.resources.items()}),
         )
 
     def run(self, *assets: str) -> dg.ExecuteInProcessResult:
@@ -250,7 +302,7 @@ class Bench:
             list(self.definitions().assets or []),
             selection=selection,
             instance=self.instance,
-            resources={"platform": self.world},
+            resources=self.resources,
             raise_on_error=False,
         )
 

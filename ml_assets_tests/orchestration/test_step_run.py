@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 import pytest
 
@@ -18,6 +20,9 @@ from ml_assets_tests.orchestration.fakes import (
     materialized,
 )
 
+if TYPE_CHECKING:
+    from ml_assets.orchestration.assets import Sharing
+
 ALL = {
     "sources/visits",
     "features/activity",
@@ -28,6 +33,13 @@ ALL = {
     "model_version",
     "predictions",
 }
+
+
+@pytest.fixture(params=[None, "per_model", "per_asset"], ids=["here", "per_model", "per_asset"])
+def sharing(request: pytest.FixtureRequest) -> Sharing | None:
+    """The same holds wherever the steps run, and however they share job runs."""
+    found: Sharing | None = request.param
+    return found
 
 
 def test_a_green_run_materializes_everything_in_graph_order(make_bench: MakeBench) -> None:

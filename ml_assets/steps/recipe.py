@@ -1,6 +1,6 @@
-"""What Dagster is told to run: the steps of a model, the checks of an asset, and the judge.
+"""The steps of a model, the checks of an asset, and the judge, as one thing to hand over.
 
-The definitions are built from a recipe, so that their behaviour can be tried with small steps.
+Definitions and jobs are built from a recipe, so that their behaviour can be tried with small steps.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ class Recipe:
     steps_of: Callable[[ModelSpec], tuple[Step, ...]]
     checks_for: Callable[[str], tuple[Rule, ...]]
     judge: Judge
+
+    def step(self, spec: ModelSpec, asset: str) -> Step:
+        """Find the step of an asset; KeyError when the model has none of that name."""
+        return {step.asset: step for step in self.steps_of(spec)}[asset]
 
 
 def default_recipe() -> Recipe:

@@ -1,0 +1,207 @@
+"""What one op does on Databricks: hand its tasks to one job run, and report what becomes of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ml_assets.orchestration import metadata as md
+from ml_assets.orchestration.guard import Judged, RefusedToStart, latest_verdicts, red_inputs
+from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
+from ml_assets.orchestration.names import asset_key
+from ml_assets.orchestration.reporting import Event, Reporting, checks_failed, unpublished
+from ml_assets.orchestration.resumed import already_made
+from ml_assets.orchestration.trace import trace
+from ml_assets.rules.unmeasured import unmeasured
+from ml_assets.spec.model import ModelSpec
+from ml_assets.steps.handles import Handle, TableHandle
+from ml_assets.steps.recipe import Recipe
+from ml_assets.steps.work import Report, Task, Work
+
+if TYPE_CHECKING:
+    from ml_assets.steps.graph import Step
+
+#: What every page shows first: where the work was done.
+RUN_URL, RUN_ID = "databricks_run_url", "databricks_run_id"
+
+
+@dataclass(frozen=True)
+class RemoteRun:
+    """The selected steps of one op, done by one Databricks job run."""
+
+    context: dg.AssetExecutionContext
+    spec: ModelSpec
+    steps: Sequence["Step"]
+    recipe: Recipe
+
+    def events(self) -> Iterator[Event]:
+        """Submit what may run, and yield each asset's events as soon as the job reports them.
+
+        Everything that can be known before is found out before: a red or missing input costs no
+        job run, and when every task has to be skipped none is submitted.
+        """
+        tasks = self._allowed(self._selected)
+        if not tasks:
+            return
+        yield from self._refuse_unmade(tasks)
+        work = self._work(tasks)
+        reports: list[Report] = []
+        with self.context.resources.databricks.launch(self.context, work) as job:
+            first = {RUN_URL: job.url, RUN_ID: job.run_id}
+            for report in job.reports():
+                reports.append(report)
+                yield from self._events(report, first)
+        self._raise_for(reports, first)
+
+    @cached_property
+    def _selected(self) -> tuple[Task, ...]:
+        """Tasks in graph order, from what was selected in this run and is not made yet."""
+        built = set(self.context.selected_asset_keys) - self._made
+        checked: dict[dg.AssetKey, list[str]] = {}
+        for key in self.context.selected_asset_check_keys:
+            checked.setdefault(key.asset_key, []).append(key.name)
+        found = []
+        for step in self.steps:
+            key = asset_key(self.spec, step.asset)
+            if key in built or (key in checked and key not in self._made):
+                checks = tuple(sorted(checked.get(key, ())))
+                found.append(Task(step.asset, build=key in built, checks=checks))
+        return tuple(found)
+
+    @cached_property
+    def _made(self) -> set[dg.AssetKey]:
+        """What a run that this one resumes made, and no check refused."""
+        made = already_made(self.context.instance, self.context.run)
+        names = {asset_key(self.spec, step.asset): step.asset for step in self.steps}
+        return {
+            key
+            for key in made & names.keys()
+            if not red_inputs(self.spec, self._verdicts((names[key],)))
+        }
+
+    def _allowed(self, tasks: Sequence[Task]) -> list[Task]:
+        """Refuse on a red blocking input; leave out what any other red ERROR skips.
+
+        Inputs that are tasks themselves are judged by the job.
+        """
+        allowed: dict[str, Task] = {}
+        skipped: set[str] = set()
+        for task in tasks:
+            inputs = self._step(task.asset).depends_on if task.build else ()
+            reds = red_inputs(self.spec, self._verdicts(self._external(inputs)))
+            if blocking := [red for red in reds if red.blocking]:
+                raise RefusedToStart(task.asset, blocking)
+            for red in reds:
+                self.context.log.warning(red.skips(task.asset))
+            if before := [name for name in inputs if name in skipped]:
+                self.context.log.warning("%s is skipped with %s", task.asset, before[0])
+            if reds or before:
+                skipped.add(task.asset)
+            else:
+                allowed[task.asset] = task
+        return list(allowed.values())
+
+    def _work(self, tasks: Sequence[Task]) -> Work:
+        building = [t.asset for t in tasks if t.build]
+        inputs = {name for asset in building for name in self._external(self._inputs_of(asset))}
+        judged: dict[str, set[int | None]] = {}
+        names = {asset_key(self.spec, name): name for name in inputs}
+        for verdict in self._verdicts(tuple(inputs)):
+            judged.setdefault(names[verdict.key.asset_key], set()).add(verdict.version)
+        return Work(
+            spec=self.spec,
+            tasks=tuple(tasks),
+            handles={**self._upstream(inputs), **self._own(tasks)},
+            judged={name: tuple(sorted(v, key=_first_none)) for name, v in sorted(judged.items())},
+            trace=trace(self.spec, self.context.run.run_id),
+        )
+
+    def _upstream(self, inputs: set[str]) -> dict[str, Mapping[str, Any]]:
+        """Handles of the inputs that no task makes; tables of others have none."""
+        ours = {step.asset: step for step in self.recipe.steps_of(self.spec)}
+        return {
+            name: require_handle(
+                self.context.instance, asset_key(self.spec, name), ours[name].handle
+            ).to_metadata()
+            for name in sorted(inputs)
+            if name in ours
+        }
+
+    def _refuse_unmade(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Turn checks of what was never made red; a table may have been made by somebody else."""
+        for task in tasks:
+            step, key = self._step(task.asset), asset_key(self.spec, task.asset)
+            if task.build or step.handle is TableHandle or self._own_handle(step):
+                continue
+            error = HandleError(key, "was never materialized: there is nothing to measure")
+            rules = self.recipe.checks_for(task.asset)
+            verdicts = tuple(unmeasured(rule, error) for rule in rules)
+            report = Report(task.asset, build=False, verdicts=verdicts)
+            yield from Reporting(self.spec, step, {}).events(report, set(task.checks))
+            raise error
+
+    def _own(self, tasks: Sequence[Task]) -> dict[str, Mapping[str, Any]]:
+        """The latest handles of what is stored and only checked."""
+        checked = {task.asset: self._step(task.asset) for task in tasks if not task.build}
+        found = {asset: self._own_handle(step) for asset, step in checked.items()}
+        return {asset: handle.to_metadata() for asset, handle in found.items() if handle}
+
+    def _own_handle(self, step: "Step") -> Handle | None:
+        key = asset_key(self.spec, step.asset)
+        return latest_handle(self.context.instance, key, step.handle)
+
+    def _events(self, report: Report, first: Mapping[str, Any]) -> Iterator[Event]:
+        step, task = self._step(report.asset), self._task(report.asset)
+        if report.skipped:
+            self.context.log.warning("%s was skipped: %s", report.asset, report.skipped)
+        if not report.build and not report.measured:
+            report = replace(report, measured=md.measured(self._own_handle(step)))
+        seconds = round(report.ended - report.started, 3)
+        shown = {**first, "seconds": seconds} if report.build else first
+        yield from Reporting(self.spec, step, shown).events(report, set(task.checks))
+        if why := unpublished(report):
+            self.context.log.warning(why)
+
+    def _raise_for(self, reports: Sequence[Report], first: Mapping[str, Any]) -> None:
+        """Fail the op when a task failed or a blocking check is red, after all were reported."""
+        failures = [f for report in reports if (f := self._failure(report))]
+        if not failures:
+            return
+        metadata = {name: md.to_value(name, value) for name, value in first.items()}
+        for failure in failures:
+            metadata |= failure.metadata
+        text = "\n\n".join(f.description or "" for f in failures)
+        raise dg.Failure(description=text, metadata=metadata, allow_retries=False)
+
+    def _failure(self, report: Report) -> dg.Failure | None:
+        if report.error is None:
+            return checks_failed(report, set(self._task(report.asset).checks))
+        trace_of_job = f"```\n{report.error.traceback}\n```"
+        text = f"**{report.asset}** failed: {report.error.message}"
+        if not report.error.ours:
+            text += f"\n\n{trace_of_job}"
+        shown = {f"traceback of {report.asset}": dg.MetadataValue.md(trace_of_job)}
+        return dg.Failure(text, metadata=shown)
+
+    def _external(self, inputs: Sequence[str]) -> tuple[str, ...]:
+        """Leave out the inputs that are tasks of this run."""
+        tasks = {task.asset for task in self._selected}
+        return tuple(name for name in inputs if name not in tasks)
+
+    def _verdicts(self, inputs: Sequence[str]) -> list[Judged]:
+        return latest_verdicts(self.context.instance, self.spec, inputs, self.recipe)
+
+    def _inputs_of(self, asset: str) -> tuple[str, ...]:
+        return self._step(asset).depends_on
+
+    def _step(self, asset: str) -> "Step":
+        return self.recipe.step(self.spec, asset)
+
+    def _task(self, asset: str) -> Task:
+        return next(task for task in self._selected if task.asset == asset)
+
+
+def _first_none(version: int | None) -> int:
+    return -1 if version is None else version

@@ -1,0 +1,134 @@
+"""What runs inside a Databricks job: ``python -m ml_assets.remote``, started by the orchestrator.
+
+It reads the ``Work`` that Dagster Pipes hands over, does its tasks on the platform of the job, and
+answers each with a ``Report``. Dagster itself is not needed here, only ``dagster-pipes``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from ml_assets.spec.errors import SpecError, did_you_mean
+
+if TYPE_CHECKING:
+    from dagster_pipes import PipesContext
+
+    from ml_assets.platform.protocol import Platform
+    from ml_assets.steps.recipe import Recipe
+    from ml_assets.steps.work import Report, Work
+
+#: Which platform the job uses. Jobs of ours use Databricks; tests set ``embedded``.
+PLATFORM_VARIABLE = "ML_ASSETS_TASK_PLATFORM"
+#: Seconds between looks for something new to send.
+INTERVAL_VARIABLE = "ML_ASSETS_MESSAGE_SECONDS"
+_PLATFORMS = ("databricks", "embedded")
+
+
+class WorkFailedError(Exception):
+    """Ends the job as failed, so that Databricks' own list of runs tells the truth."""
+
+
+def main() -> None:
+    """Do the work that this process was started for.
+
+    Raises
+    ------
+    WorkFailedError
+        After every task was reported: when one failed, or a blocking check is red.
+    SpecError
+        When this code understands the declaration in another way than the orchestrator's.
+    """
+    from dagster_pipes import (
+        PipesCliArgsParamsLoader,
+        PipesUnityCatalogVolumesContextLoader,
+        PipesUnityCatalogVolumesMessageWriter,
+        open_dagster_pipes,
+    )
+
+    interval = float(os.environ.get(INTERVAL_VARIABLE) or 1)
+    with open_dagster_pipes(
+        params_loader=PipesCliArgsParamsLoader(),  # type: ignore[no-untyped-call]
+        context_loader=PipesUnityCatalogVolumesContextLoader(),
+        message_writer=PipesUnityCatalogVolumesMessageWriter(interval=interval),
+    ) as pipes:
+        answer(pipes)
+
+
+def answer(pipes: PipesContext) -> None:
+    """Do the work in the context's extras and report through the context; see ``main``."""
+    from ml_assets.steps.recipe import default_recipe
+    from ml_assets.steps.work import WORK, Work
+
+    _forward_logs(pipes.log)
+    work = Work.from_json(pipes.get_extra(WORK))
+    do(work, open_platform(), default_recipe(), pipes)
+
+
+def do(work: Work, platform: Platform, recipe: Recipe, pipes: PipesContext) -> None:
+    """Do the tasks, report each, then the end; see ``main``."""
+    from ml_assets.steps.work import DONE, REPORT
+    from ml_assets.steps.worker import run, stopped
+
+    def send(report: Report) -> None:
+        pipes.report_custom_message({REPORT: report.to_json()})
+
+    reports = run(work, platform, recipe, send)
+    pipes.report_custom_message({DONE: len(reports)})
+    if bad := stopped(reports):
+        raise WorkFailedError("\n\n".join(map(_reason, bad)))
+
+
+def open_platform() -> Platform:
+    """Open the platform that ``ML_ASSETS_TASK_PLATFORM`` names; Databricks' when nothing is said.
+
+    Raises
+    ------
+    SpecError
+        When there is none of that name.
+    """
+    name = os.environ.get(PLATFORM_VARIABLE) or _PLATFORMS[0]
+    if name == "databricks":
+        from ml_assets.platform.databricks import DatabricksPlatform
+
+        return DatabricksPlatform()
+    if name == "embedded":
+        from ml_assets.platform.embedded import EmbeddedPlatform
+
+        return EmbeddedPlatform()
+    raise SpecError(
+        PLATFORM_VARIABLE,
+        found=repr(name),
+        expected=" or ".join(_PLATFORMS) + did_you_mean(name, _PLATFORMS),
+        fix=f"unset {PLATFORM_VARIABLE} in the job's environment",
+    )
+
+
+def _reason(report: Report) -> str:
+    if report.error:
+        return f"{report.asset}: {report.error.message}\n{report.error.traceback}"
+    red = "; ".join(f"{v.check}: {v.message} Fix: {v.fix}" for v in report.verdicts if v.stops)
+    return f"{report.asset}: {red}"
+
+
+def _forward_logs(to: logging.Logger) -> None:
+    """Show what the package logs on Dagster's run page, too."""
+    ours = logging.getLogger("ml_assets")
+    ours.setLevel(logging.INFO)
+    ours.addHandler(_Forward(to))
+
+
+class _Forward(logging.Handler):
+    """Hands records to Pipes' logger, which sends texts."""
+
+    def __init__(self, to: logging.Logger) -> None:
+        super().__init__(logging.INFO)
+        self._to = to
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._to.log(record.levelno, self.format(record))
+
+
+if __name__ == "__main__":
+    main()
