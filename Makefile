@@ -12,11 +12,11 @@ TITLE = @printf '\n== %s\n'
 .DEFAULT_GOAL := help
 # Parts run one after the other, also under `make -j`: the first failure is the last thing shown.
 .NOTPARALLEL:
-.PHONY: help setup demo ui test lint types imports bench lock clean
+.PHONY: help setup demo ui doctor test conformance lint types imports bench lock clean
 
 help: ## show this list
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [MODEL=project/model] [ARGS="-k name"]'
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 setup: ## build .venv with everything in it (does nothing when it is up to date)
 	@$(PYTHON) tools/setup_env.py $(MATCH)
@@ -27,9 +27,17 @@ demo: setup ## train, check, register and score MODEL on this machine
 ui: setup ## open the Dagster UI with all declared models
 	@$(RUN) -m ml_assets.cli ui $(ARGS)
 
+doctor: setup ## check everything that a run needs, and say what to fix (ARGS=--run spends a little)
+	@$(RUN) -m ml_assets.cli doctor $(ARGS)
+
 test: setup lint types imports ## everything that CI checks; ARGS goes to pytest
 	$(TITLE) 'pytest: tests and the examples in docstrings'
 	@$(RUN) -m pytest $(ARGS)
+	$(TITLE) 'conformance: with the Databricks feature engineering client'
+	@$(RUN) tools/conformance.py $(ARGS)
+
+conformance: setup ## the databricks platform over the real client, in environments of their own
+	@$(RUN) tools/conformance.py $(ARGS)
 
 lint: setup ## style and formatting (ruff)
 	$(TITLE) 'ruff check: style'
@@ -54,6 +62,6 @@ lock: ## write constraints.txt anew from pyproject.toml (needs uv, which setup i
 	  --python-version 3.11 --annotation-style line --custom-compile-command 'make lock' \
 	  --quiet --output-file constraints.txt $(ARGS)
 
-clean: ## remove caches and build artefacts (keeps .venv and the warehouse)
+clean: ## remove caches and build artefacts (keeps environments and the warehouse)
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . \( -path ./.venv -o -path ./.conformance \) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

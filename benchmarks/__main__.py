@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from benchmarks import cleaning, demo, load, pit_join, scoring
+from benchmarks import cleaning, databricks_overhead, demo, load, pit_join, scoring
 from benchmarks.harness import ROOT, SCRATCH, machine, measure
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from benchmarks.harness import Result
 
 RESULTS = ROOT / "benchmarks" / "results.jsonl"
-FIGURES = (*load.FIGURES, *pit_join.FIGURES, *cleaning.FIGURES, *scoring.FIGURES, *demo.FIGURES)
+FIGURES = (
+    *load.FIGURES,
+    *pit_join.FIGURES,
+    *cleaning.FIGURES,
+    *scoring.FIGURES,
+    *demo.FIGURES,
+    *databricks_overhead.FIGURES,
+)
 
 
 def main() -> int:

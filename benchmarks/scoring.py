@@ -123,7 +123,7 @@ def spark_udf(scale: float) -> Side:
 
 
 def _booster(platform: EmbeddedPlatform) -> object:
-    from ml_assets.platform.embedded.raw_models import load_model
+    from ml_assets.platform.raw_models import load_model
 
     return load_model(_package(platform, _model_uri(platform))).model.get_booster()
 

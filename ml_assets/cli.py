@@ -1,4 +1,4 @@
-"""The command line: ``python -m ml_assets.cli demo`` and ``… ui``."""
+"""The command line: ``ml-assets demo``, ``… ui`` and ``… doctor``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,23 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
     ui.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
     ui.set_defaults(run=_ui)
+    doctor = commands.add_parser(
+        "doctor", help="check everything that a run needs, and say what to fix"
+    )
+    doctor.add_argument(
+        "--run",
+        dest="spend",
+        action="store_true",
+        help="also try what costs money on Databricks: a statement, and a tiny job run",
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from ml_assets.orchestration.doctor.examine import doctor
+
+    return doctor(_definitions, run=arguments.spend)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

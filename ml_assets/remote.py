@@ -6,6 +6,7 @@ answers each with a ``Report``. Dagster itself is not needed here, only ``dagste
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Which platform the job uses. Jobs of ours use Databricks; tests set ``embedded``.
 PLATFORM_VARIABLE = "ML_ASSETS_TASK_PLATFORM"
-#: Seconds between looks for something new to send.
-INTERVAL_VARIABLE = "ML_ASSETS_MESSAGE_SECONDS"
 _PLATFORMS = ("databricks", "embedded")
 
 
@@ -38,20 +37,29 @@ def main() -> None:
     WorkFailedError
         After every task was reported: when one failed, or a blocking check is red.
     SpecError
-        When this code understands the declaration in another way than the orchestrator's.
+        When this code understands the declaration in another way than the orchestrator's, or when
+        the process was started without a request.
     """
     from dagster_pipes import (
         PipesCliArgsParamsLoader,
         PipesUnityCatalogVolumesContextLoader,
-        PipesUnityCatalogVolumesMessageWriter,
         open_dagster_pipes,
     )
 
-    interval = float(os.environ.get(INTERVAL_VARIABLE) or 1)
+    from ml_assets.steps.messages import PromptWriter
+
+    loader = PipesCliArgsParamsLoader()  # type: ignore[no-untyped-call]
+    if not loader.is_dagster_pipes_process():
+        raise SpecError(
+            "ml_assets.remote",
+            found="a start without the parameters of Dagster Pipes",
+            expected="a start by a Dagster run, which submits a job run",
+            fix="materialize assets in Dagster with ML_ASSETS_PLATFORM=databricks",
+        )
     with open_dagster_pipes(
-        params_loader=PipesCliArgsParamsLoader(),  # type: ignore[no-untyped-call]
+        params_loader=loader,
         context_loader=PipesUnityCatalogVolumesContextLoader(),
-        message_writer=PipesUnityCatalogVolumesMessageWriter(interval=interval),
+        message_writer=PromptWriter(interval=_message_seconds()),
     ) as pipes:
         answer(pipes)
 
@@ -103,6 +111,14 @@ def open_platform() -> Platform:
         expected=" or ".join(_PLATFORMS) + did_you_mean(name, _PLATFORMS),
         fix=f"unset {PLATFORM_VARIABLE} in the job's environment",
     )
+
+
+def _message_seconds() -> float:
+    """Read how many seconds lie between two looks for something new to send."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--message-seconds", type=float, default=5.0)
+    known, _ = parser.parse_known_args()
+    return float(known.message_seconds)
 
 
 def _reason(report: Report) -> str:

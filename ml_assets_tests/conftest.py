@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from ml_assets.platform.embedded import EmbeddedPlatform
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Databricks' client is installed, its own warnings are not ours."""
+    from ml_assets_tests.conformance import client_warnings
+
+    for line in client_warnings():
+        config.addinivalue_line("filterwarnings", line)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the test a warehouse of its own; the user's is never touched."""

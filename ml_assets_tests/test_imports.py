@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+
+import pytest
 
 HEAVY = {
     "dagster_databricks",
@@ -24,8 +27,8 @@ HEAVY = {
     "skops",
     "xgboost",
 }
-#: Imported by a run only: it subclasses dagster_pyspark's resource.
-LATE = {"ml_assets.orchestration.spark"}
+#: Imported by a run only: they subclass dagster_pyspark's resource and dagster_databricks' readers.
+LATE = {"ml_assets.orchestration.spark", "ml_assets.orchestration.databricks.pipes"}
 
 WALK = """
 import importlib, json, pkgutil, sys, ml_assets
@@ -54,16 +57,19 @@ print(json.dumps([seconds, sorted({m.split(".")[0] for m in sys.modules}), loade
 """
 
 
-def _python(code: str, *arguments: str) -> list:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+def _python(code: str, *arguments: str, **variables: str) -> list:
+    command = [sys.executable, "-c", code, *arguments]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_the_code_location_loads_in_under_two_seconds_and_imports_nothing_heavy() -> None:
-    seconds, packages, loaded = _python(LOAD)
+@pytest.mark.parametrize("platform", ["embedded", "databricks"])
+def test_the_code_location_loads_in_under_two_seconds_and_imports_nothing_heavy(
+    platform: str,
+) -> None:
+    seconds, packages, loaded = _python(LOAD, ML_ASSETS_PLATFORM=platform)
     assert seconds < 2.0
     assert not HEAVY & set(packages)
     # The users' transforms are imported by the steps that call them.

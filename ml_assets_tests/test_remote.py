@@ -41,6 +41,8 @@ def start(
         json.dumps({"run_id": "r", "job_name": None, "retry_number": 0, "extras": extras})
     )
     arguments = [
+        "--message-seconds",
+        "0.2",
         "--dagster-pipes-context",
         encode_param({"path": str(context)}),
         "--dagster-pipes-messages",
@@ -152,3 +154,9 @@ def test_a_platform_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(remote.PLATFORM_VARIABLE, "embeded")
     with pytest.raises(SpecError, match="did you mean 'embedded'"):
         remote.open_platform()
+
+
+def test_a_start_by_hand_says_who_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ml-assets-remote"])
+    with pytest.raises(SpecError, match="materialize assets in Dagster"):
+        remote.main()

@@ -149,6 +149,28 @@ def spec(**changes: Any) -> ModelSpec:
     return ModelSpec(**{**mapping(), **changes})
 
 
+def regression_mapping() -> dict[str, Any]:
+    """The same shop asked for a number: how much will a customer spend the next day?"""
+    label = mapping()["label"]
+    del label["threshold"]
+    return {
+        **mapping(),
+        "model": "spending",
+        "model_type": "regression",
+        "registered_model": "shop.models.spending",
+        "label": {**label, "table": "shop.labels.spending", "name": "spends_amount"},
+        "training_set": "shop.training.spending",
+        "estimator": {"params": {"n_estimators": 20, "max_depth": 3}},
+        "gates": {"rmse": {"beat_baseline": True}, "r2": {"min": 0.3}},
+        "scoring": {**mapping()["scoring"], "table": "shop.predictions.spending"},
+    }
+
+
+def regression(**changes: Any) -> ModelSpec:
+    """Build the tiny regression model, with top-level fields replaced."""
+    return ModelSpec(**{**regression_mapping(), **changes})
+
+
 def seed(platform: Platform) -> None:
     """Create both source tables."""
     platform.tables.seed("shop.raw.visits", visits_data)

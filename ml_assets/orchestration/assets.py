@@ -13,6 +13,7 @@ from ml_assets.orchestration.remote_run import RemoteRun
 from ml_assets.orchestration.reporting import Event
 from ml_assets.orchestration.step_run import StepRun
 from ml_assets.orchestration.trace import code_version
+from ml_assets.orchestration.versions import observed_version
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.tables import Source
 from ml_assets.steps.recipe import Recipe
@@ -40,7 +41,8 @@ def build_assets(
         if f"sources/{name}" not in ours
     ]
     if sharing == "per_model":
-        return [*external, _remote_assets(spec, steps, recipe, slug(spec))]
+        # Another name than the job's: Dagster keeps both in one list.
+        return [*external, _remote_assets(spec, steps, recipe, f"{slug(spec)}__on_databricks")]
     if sharing == "per_asset":
         one = [_remote_assets(spec, [s], recipe, op_name(spec, s.asset)) for s in steps]
         return [*external, *one]
@@ -68,7 +70,7 @@ def _remote_assets(
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=name,
-        specs=[_asset_spec(spec, step) for step in steps],
+        specs=[_asset_spec(spec, step).replace_attributes(kinds=_there(step)) for step in steps],
         check_specs=[c for step in steps for c in check_specs(spec, step.asset, recipe)],
         can_subset=True,
         required_resource_keys={"databricks"},
@@ -77,6 +79,11 @@ def _remote_assets(
         yield from RemoteRun(context, spec, steps, recipe).events()
 
     return run_on_databricks
+
+
+def _there(step: "Step") -> set[str]:
+    """What a step's asset is made with on Databricks, where no DuckDB joins."""
+    return {kind for kind in step.kinds if kind != "duckdb"} | {"databricks"}
 
 
 def _asset_spec(spec: ModelSpec, step: "Step") -> dg.AssetSpec:
@@ -112,7 +119,7 @@ def _observed_source(spec: ModelSpec, name: str, source: Source) -> dg.AssetsDef
     )
 
     def observe() -> Iterator[dg.ObserveResult]:
-        yield dg.ObserveResult(asset_key=key, data_version=_observed_version(source))
+        yield dg.ObserveResult(asset_key=key, data_version=observed_version(source.table))
 
     with warnings.catch_warnings():
         # Marked beta since Dagster 1.8; nothing else lets the UI observe a source on demand.
@@ -122,16 +129,3 @@ def _observed_source(spec: ModelSpec, name: str, source: Source) -> dg.AssetsDef
         )
         source_asset: dg.AssetsDefinition = decorate(observe)
     return source_asset
-
-
-def _observed_version(source: Source) -> dg.DataVersion:
-    from ml_assets.platform.embedded.warehouse import data_version, home_folder
-
-    version = data_version(home_folder(), source.table)
-    if version is None:
-        raise dg.Failure(
-            f"There is no table {source.table} in the warehouse {home_folder()}. Its owner fills it; "
-            "or declare a seed for it, which fills it once on a laptop.",
-            allow_retries=False,
-        )
-    return dg.DataVersion(str(version))

@@ -21,6 +21,7 @@ from ml_assets.orchestration.instance import code_location, open_instance, prepa
 from ml_assets.orchestration.names import MODEL_TAG
 from ml_assets.orchestration.orphans import process_tags, refuse_second, report_stopped
 from ml_assets.orchestration.progress import Progress
+from ml_assets.orchestration.resources import platform_name
 from ml_assets.orchestration.show import show_summary
 from ml_assets.orchestration.stopping import lasting_writer, stopping_like_ctrl_c
 from ml_assets.spec.errors import SpecError, did_you_mean
@@ -61,7 +62,8 @@ def run_demo(definitions: dg.Definitions, model: str, home: Path) -> int:
         refuse_second(instance, job.run_tags[MODEL_TAG], model)
         with quiet(home / "logs") as (console, log_file):
             console.print(
-                f"[bold]{model}[/] on the embedded platform, home {home}\n", highlight=False
+                f"[bold]{model}[/] on the {platform_name()} platform, home {home}\n",
+                highlight=False,
             )
             summary = _execute(instance, job, console)
             if summary.interrupted:
@@ -73,7 +75,7 @@ def run_demo(definitions: dg.Definitions, model: str, home: Path) -> int:
 
 def _execute(instance: dg.DagsterInstance, job: dg.JobDefinition, console: Console) -> RunSummary:
     run = create_run(instance, job)
-    progress = Progress(console, graph_order(job))
+    progress = Progress(console, steps_by_asset(job))
     instance.add_event_listener(run.run_id, progress)
     try:
         execute_run(InMemoryJob(job), run, instance)
@@ -111,6 +113,12 @@ def graph_order(job: dg.JobDefinition) -> list[dg.AssetKey]:
         key for keys in layer.asset_graph.toposorted_asset_keys_by_level for key in sorted(keys)
     ]
     return [key for key in order if key in layer.selected_asset_keys]
+
+
+def steps_by_asset(job: dg.JobDefinition) -> dict[dg.AssetKey, str]:
+    """The assets of a job in graph order, each with the key of the step that makes it."""
+    node_of = job.asset_layer.asset_graph.assets_def_for_key
+    return {key: node_of(key).op.name for key in graph_order(job)}
 
 
 def create_run(instance: dg.DagsterInstance, job: dg.JobDefinition) -> dg.DagsterRun:

@@ -85,7 +85,7 @@ def _training_set(spec: ModelSpec) -> str:
 def _trained_model(spec: ModelSpec) -> str:
     params = ", ".join(f"{k}={v}" for k, v in spec.estimator.params.items())
     return _page(
-        f"One MLflow run: `{spec.estimator.cls}` fitted on the training rows, packaged with its "
+        f"One MLflow run: `{spec.estimator_class}` fitted on the training rows, packaged with its "
         "feature lookups, measured on the holdout.",
         ("Type", spec.model_type),
         ("Output", f"`{spec.output_type}`"),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.orchestration.names import asset_key, model_tags, slug
-from ml_assets.steps.recipe import Recipe
 from ml_assets.spec.model import ModelSpec
+from ml_assets.steps.recipe import Recipe
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (

@@ -12,7 +12,7 @@ from ml_assets.orchestration.guard import Judged, RefusedToStart, latest_verdict
 from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.reporting import Event, Reporting, checks_failed, unpublished
-from ml_assets.orchestration.resumed import already_made
+from ml_assets.orchestration.resumed import already_done
 from ml_assets.orchestration.trace import trace
 from ml_assets.rules.unmeasured import unmeasured
 from ml_assets.spec.model import ModelSpec
@@ -42,44 +42,53 @@ class RemoteRun:
         Everything that can be known before is found out before: a red or missing input costs no
         job run, and when every task has to be skipped none is submitted.
         """
-        tasks = self._allowed(self._selected)
+        tasks = self._allowed(self._wanted)
         if not tasks:
             return
         yield from self._refuse_unmade(tasks)
-        work = self._work(tasks)
+        # A job run that a killed process left behind was asked for all of it.
+        whole = self._work(self._allowed(self._asked)) if self._made else None
         reports: list[Report] = []
-        with self.context.resources.databricks.launch(self.context, work) as job:
+        launch = self.context.resources.databricks.launch
+        with launch(self.context, self._work(tasks), whole) as job:
             first = {RUN_URL: job.url, RUN_ID: job.run_id}
             for report in job.reports():
-                reports.append(report)
-                yield from self._events(report, first)
+                if report.asset in {task.asset for task in tasks}:
+                    reports.append(report)
+                    yield from self._events(report, first)
         self._raise_for(reports, first)
 
     @cached_property
-    def _selected(self) -> tuple[Task, ...]:
-        """Tasks in graph order, from what was selected in this run and is not made yet."""
-        built = set(self.context.selected_asset_keys) - self._made
+    def _asked(self) -> tuple[Task, ...]:
+        """Tasks in graph order, from what was selected in this run."""
+        built = self.context.selected_asset_keys
         checked: dict[dg.AssetKey, list[str]] = {}
         for key in self.context.selected_asset_check_keys:
             checked.setdefault(key.asset_key, []).append(key.name)
         found = []
         for step in self.steps:
             key = asset_key(self.spec, step.asset)
-            if key in built or (key in checked and key not in self._made):
+            if key in built or key in checked:
                 checks = tuple(sorted(checked.get(key, ())))
                 found.append(Task(step.asset, build=key in built, checks=checks))
         return tuple(found)
 
     @cached_property
-    def _made(self) -> set[dg.AssetKey]:
-        """What a run that this one resumes made, and no check refused."""
-        made = already_made(self.context.instance, self.context.run)
-        names = {asset_key(self.spec, step.asset): step.asset for step in self.steps}
-        return {
-            key
-            for key in made & names.keys()
-            if not red_inputs(self.spec, self._verdicts((names[key],)))
-        }
+    def _wanted(self) -> tuple[Task, ...]:
+        """The tasks without those that need not be done again."""
+        return tuple(task for task in self._asked if task.asset not in self._made)
+
+    @cached_property
+    def _made(self) -> frozenset[str]:
+        """What a run that this one resumes made, judged by all that is asked, and not refused."""
+        done = already_done(self.context.instance, self.context.run)
+        found = []
+        for task in self._asked:
+            key = asset_key(self.spec, task.asset)
+            judged = {dg.AssetCheckKey(key, check) for check in task.checks} <= done.checks
+            if key in done.assets and judged:
+                found.append(task.asset)
+        return frozenset(a for a in found if not red_inputs(self.spec, self._verdicts((a,))))
 
     def _allowed(self, tasks: Sequence[Task]) -> list[Task]:
         """Refuse on a red blocking input; leave out what any other red ERROR skips.
@@ -90,7 +99,7 @@ class RemoteRun:
         skipped: set[str] = set()
         for task in tasks:
             inputs = self._step(task.asset).depends_on if task.build else ()
-            reds = red_inputs(self.spec, self._verdicts(self._external(inputs)))
+            reds = red_inputs(self.spec, self._verdicts(_without(inputs, tasks)))
             if blocking := [red for red in reds if red.blocking]:
                 raise RefusedToStart(task.asset, blocking)
             for red in reds:
@@ -105,7 +114,7 @@ class RemoteRun:
 
     def _work(self, tasks: Sequence[Task]) -> Work:
         building = [t.asset for t in tasks if t.build]
-        inputs = {name for asset in building for name in self._external(self._inputs_of(asset))}
+        inputs = {name for a in building for name in _without(self._step(a).depends_on, tasks)}
         judged: dict[str, set[int | None]] = {}
         names = {asset_key(self.spec, name): name for name in inputs}
         for verdict in self._verdicts(tuple(inputs)):
@@ -158,9 +167,7 @@ class RemoteRun:
             self.context.log.warning("%s was skipped: %s", report.asset, report.skipped)
         if not report.build and not report.measured:
             report = replace(report, measured=md.measured(self._own_handle(step)))
-        seconds = round(report.ended - report.started, 3)
-        shown = {**first, "seconds": seconds} if report.build else first
-        yield from Reporting(self.spec, step, shown).events(report, set(task.checks))
+        yield from Reporting(self.spec, step, first).events(report, set(task.checks))
         if why := unpublished(report):
             self.context.log.warning(why)
 
@@ -185,22 +192,20 @@ class RemoteRun:
         shown = {f"traceback of {report.asset}": dg.MetadataValue.md(trace_of_job)}
         return dg.Failure(text, metadata=shown)
 
-    def _external(self, inputs: Sequence[str]) -> tuple[str, ...]:
-        """Leave out the inputs that are tasks of this run."""
-        tasks = {task.asset for task in self._selected}
-        return tuple(name for name in inputs if name not in tasks)
-
     def _verdicts(self, inputs: Sequence[str]) -> list[Judged]:
         return latest_verdicts(self.context.instance, self.spec, inputs, self.recipe)
-
-    def _inputs_of(self, asset: str) -> tuple[str, ...]:
-        return self._step(asset).depends_on
 
     def _step(self, asset: str) -> "Step":
         return self.recipe.step(self.spec, asset)
 
     def _task(self, asset: str) -> Task:
-        return next(task for task in self._selected if task.asset == asset)
+        return next(task for task in self._asked if task.asset == asset)
+
+
+def _without(inputs: Sequence[str], tasks: Sequence[Task]) -> tuple[str, ...]:
+    """Leave out the inputs that are tasks themselves."""
+    names = {task.asset for task in tasks}
+    return tuple(name for name in inputs if name not in names)
 
 
 def _first_none(version: int | None) -> int:

@@ -43,6 +43,8 @@ class Reporting:
 
     def _materialization(self, handle: Handle, report: Report) -> dg.MaterializeResult[Any]:
         first = {name: md.to_value(name, value) for name, value in self.first.items()}
+        if first:  # a cluster did it, and its step here says nothing of how long each asset took
+            first["seconds"] = dg.MetadataValue.float(round(report.ended - report.started, 3))
         own = md.handle_metadata(handle)  # first, and not replaced by a detail of the same name
         details = md.details_metadata(report.details)
         return dg.MaterializeResult(

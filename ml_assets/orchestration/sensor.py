@@ -1,7 +1,8 @@
 """The sensor of a model: new data in a feature table starts a refresh.
 
-It reads the Delta logs with the standard library (no engine is started) and keeps the last data
-version it has dealt with, by table, in its cursor. Commits that change no data do not count.
+It asks for the versions of the tables (on a laptop the Delta logs, without an engine; on Databricks a
+SQL warehouse) and keeps the last data version it has dealt with, by table, in its cursor. Commits
+that change no data do not count.
 """
 
 from __future__ import annotations
@@ -9,20 +10,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from ml_assets.orchestration.handles import latest_metadata
 from ml_assets.orchestration.jobs import check_keys, refreshed_assets
-from ml_assets.orchestration.names import asset_key, model_tags, op_name, slug
-from ml_assets.steps.recipe import Recipe
-from ml_assets.platform.embedded.warehouse import commits_since, data_version, home_folder
+from ml_assets.orchestration.names import asset_key, model_tags, slug
+from ml_assets.orchestration.resources import platform_name
+from ml_assets.orchestration.statements import StillRunningError
+from ml_assets.orchestration.versions import (
+    TICK_PATIENCE,
+    NoWarehouseError,
+    TableVersions,
+    look_every,
+    open_versions,
+)
+from ml_assets.spec.base import duration_text
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.tables import FeatureTable
+from ml_assets.steps.recipe import Recipe
 
-INTERVAL_SECONDS = 30
 #: Commit property in which a step of ours leaves the Dagster run that wrote the version.
 RUN_PROPERTY = "ml_assets.dagster_run_id"
 
@@ -33,17 +41,33 @@ def build_sensor(spec: ModelSpec, recipe: Recipe, job: Any) -> dg.SensorDefiniti
     @dg.sensor(
         name=f"{slug(spec)}__sensor",
         job=job,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=int(look_every().total_seconds()),
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description=(
-            f"Starts a refresh of {spec.name} when a feature table has new data: one run for each "
-            "new Delta version; versions that the training set already holds start none."
-        ),
+        description=_description(spec),
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return Tick(spec, recipe, context.instance, home_folder()).evaluate(context.cursor)
+        try:
+            versions = open_versions(TICK_PATIENCE)
+            return Tick(spec, recipe, context.instance, versions).evaluate(context.cursor)
+        except (NoWarehouseError, StillRunningError) as error:
+            return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
 
     return watch
+
+
+def _description(spec: ModelSpec) -> str:
+    about = (
+        f"Starts a refresh of {spec.name} when a feature table has new data: one run for each "
+        "new Delta version; versions that the training set already holds start none."
+    )
+    if platform_name() == "embedded":
+        return about
+    return (
+        f"{about}\n\nIt looks every {duration_text(look_every())} (databricks.observe_every in "
+        "ml_assets.yaml): a DESCRIBE HISTORY for each feature table on the SQL warehouse of "
+        "databricks.warehouse_id, which starts the warehouse when it is stopped. **While this sensor "
+        "is started, that costs money.**"
+    )
 
 
 @dataclass(frozen=True)
@@ -53,11 +77,11 @@ class Tick:
     spec: ModelSpec
     recipe: Recipe
     instance: dg.DagsterInstance
-    home: Path
+    versions: TableVersions
 
     def evaluate(self, cursor: str | None) -> dg.SensorResult:
         """Decide whether to start a run, to wait, or to go on watching; always with the reason."""
-        now = {t.table: data_version(self.home, t.table) for t in self.spec.feature_tables}
+        now = {t.table: self.versions.data_version(t.table) for t in self.spec.feature_tables}
         stored = {table: version for table, version in now.items() if version is not None}
         if cursor is None:
             first = f"First look: {_listed(stored) or 'no feature table exists yet'}. "
@@ -93,7 +117,7 @@ class Tick:
         )
 
     def _observation(self, table: FeatureTable) -> dg.AssetObservation:
-        version = data_version(self.home, table.table)
+        version = self.versions.data_version(table.table)
         return dg.AssetObservation(
             asset_key(self.spec, f"features/{table.name}"),
             metadata={"dagster/table_name": table.table, "delta_version": version},
@@ -113,7 +137,7 @@ class Tick:
 
     def _writer(self, table: str, version: int, before: Mapping[str, int]) -> dg.DagsterRun | None:
         since = min(before.get(table, -1), version - 1)
-        commits = [c for c in commits_since(self.home, table, since) if c.is_data]
+        commits = [c for c in self.versions.commits_since(table, since) if c.is_data]
         run_id = commits[-1].info.get(RUN_PROPERTY) if commits else None
         return self.instance.get_run_by_id(run_id) if run_id else None
 
@@ -121,11 +145,14 @@ class Tick:
         """Whether an unfinished run has the training set among what it materializes."""
         if run.is_finished:
             return False
+        wanted = asset_key(self.spec, "training_set")
         if run.asset_selection is not None:
-            return asset_key(self.spec, "training_set") in run.asset_selection
+            return wanted in run.asset_selection
         plan_id = run.execution_plan_snapshot_id
         plan = self.instance.get_execution_plan_snapshot(plan_id) if plan_id else None
-        return plan is not None and op_name(self.spec, "training_set") in plan.step_keys_to_execute
+        steps = [s for s in plan.steps if s.key in plan.step_keys_to_execute] if plan else []
+        outputs = (output.properties for step in steps for output in step.outputs)
+        return any(about is not None and about.asset_key == wanted for about in outputs)
 
     def _consumed(self, table: str, version: int, before: Mapping[str, int]) -> bool:
         recreated = version < before.get(table, -1)
@@ -134,7 +161,7 @@ class Tick:
         return not recreated and inputs.get(table, -1) >= version
 
     def _committed_at(self, table: str, version: int) -> int | str:
-        commit = next(commits_since(self.home, table, version - 1), None)
+        commit = next(self.versions.commits_since(table, version - 1), None)
         return commit.info.get("timestamp", "") if commit else ""
 
     def _tables(self, names: Mapping[str, int]) -> list[FeatureTable]:

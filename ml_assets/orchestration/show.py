@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
     from rich.table import Table
 
@@ -28,10 +30,16 @@ def show_problems(console: Console, summary: RunSummary) -> None:
         console.print(f"[bold red]✗ {check.check}[/] on {check.asset}", highlight=False)
         console.print(f"{_plain(check.text)}\n", markup=False, highlight=False)
     judged = {check.asset for check in summary.red}
-    for asset, error in summary.errors.items():
-        if asset not in judged:
+    told = {check.check for check in summary.red}
+    for error, asset in _first_of_each(summary.errors).items():
+        if asset not in judged and not any(f"**{check}**" in error for check in told):
             console.print(f"[bold red]✗ {asset} failed[/]", highlight=False)
             console.print(f"{error}\n", markup=False, highlight=False)
+
+
+def _first_of_each(errors: Mapping[str, str]) -> dict[str, str]:
+    """Each error once, with the first asset that it kept from being made: a step may make many."""
+    return {error: asset for asset, error in reversed(list(errors.items()))}
 
 
 def show_version(console: Console, summary: RunSummary) -> None:

@@ -8,8 +8,13 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from ml_assets.orchestration.names import asset_name, step_key
+from ml_assets.orchestration.names import asset_name
 
+_PLANS = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+    dg.DagsterEventType.ASSET_OBSERVATION,
+}
 #: How Dagster names a step that Ctrl-C ended: the second from its own signal handler.
 _INTERRUPTS = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 
@@ -84,14 +89,14 @@ class RunSummary:
 
 
 def summarize(
-    keys: Sequence[dg.AssetKey], run_id: str, log: Sequence[dg.EventLogEntry]
+    steps: Mapping[dg.AssetKey, str], run_id: str, log: Sequence[dg.EventLogEntry]
 ) -> RunSummary:
     """Read the log of a run.
 
     Parameters
     ----------
-    keys
-        The assets of the model, in graph order.
+    steps
+        The assets of the model in graph order, each with the key of the step that makes it.
     run_id
         Dagster's id of the run.
     log
@@ -99,16 +104,16 @@ def summarize(
     """
     events = [_Event(entry.timestamp, entry.dagster_event) for entry in log if entry.dagster_event]
     own = {
-        key: [e for e in events if e.what.step_key == step_key(key) and _happened(e.what)]
-        for key in keys
+        key: [e for e in events if e.what.step_key == step and _happened(e.what, key)]
+        for key, step in steps.items()
     }
-    failures = {asset_name(key): _error(steps) for key, steps in own.items()}
+    failures = {asset_name(key): _error(found) for key, found in own.items()}
     return RunSummary(
         run_id=run_id,
         success=any(e.what.event_type == dg.DagsterEventType.PIPELINE_SUCCESS for e in events),
         seconds=events[-1].at - events[0].at if events else 0.0,
-        assets=tuple(_asset_line(key, steps) for key, steps in own.items()),
-        checks=tuple(line for steps in own.values() for line in _check_lines(steps)),
+        assets=tuple(_asset_line(key, found) for key, found in own.items()),
+        checks=tuple(line for found in own.values() for line in _check_lines(found)),
         errors={name: error for name, error in failures.items() if error},
         interrupted=any(_was_interrupted(e.what) for e in events),
     )
@@ -119,12 +124,18 @@ class _Event(NamedTuple):
     what: dg.DagsterEvent
 
 
-def _happened(event: dg.DagsterEvent) -> bool:
-    """Leave out what Dagster only planned."""
-    return event.event_type not in {
-        dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-        dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
-    }
+def asset_of(event: dg.DagsterEvent) -> dg.AssetKey | None:
+    """The asset that was stored or judged; None for everything else that happens in a step."""
+    if event.is_step_materialization:
+        return event.asset_key
+    if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return event.asset_check_evaluation_data.asset_key
+    return None
+
+
+def _happened(event: dg.DagsterEvent, key: dg.AssetKey) -> bool:
+    """Leave out what Dagster only planned, and what a step did for other assets."""
+    return event.event_type not in _PLANS and asset_of(event) in {None, key}
 
 
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
@@ -147,6 +158,9 @@ def _asset_line(key: dg.AssetKey, events: Sequence[_Event]) -> AssetLine:
             values = {name: value.value for name, value in metadata.items()}
     started = next((at for at, event in events if event.is_step_start), None)
     seconds = events[-1].at - started if started is not None else None
+    told = values.get("seconds")
+    if isinstance(told, (int, float)):  # a cluster did it, in a job run that it shared with others
+        seconds = told
     return AssetLine(asset_name(key), state, seconds, values)
 
 

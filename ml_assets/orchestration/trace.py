@@ -5,15 +5,23 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import subprocess
 from pathlib import Path
 
 from ml_assets.spec.model import ModelSpec
 
+COMMIT_VARIABLE = "ML_ASSETS_GIT_COMMIT"
+
 
 def trace(spec: ModelSpec, run_id: str) -> dict[str, str]:
-    """Tags for commits, MLflow runs and model versions; no ``git_commit`` outside a repository."""
-    commit = git_commit(model_folder(spec) or Path(__file__).parent)
+    """Tags for commits, MLflow runs and model versions.
+
+    ``git_commit`` is what ``ML_ASSETS_GIT_COMMIT`` says (an image has no repository); else what is
+    checked out; outside a repository there is none.
+    """
+    given = os.environ.get(COMMIT_VARIABLE)
+    commit = given or git_commit(model_folder(spec) or Path(__file__).parent)
     found = {"dagster_run_id": run_id, "spec_hash": spec.hash}
     return {**found, "git_commit": commit} if commit else found
 

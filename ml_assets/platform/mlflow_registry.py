@@ -10,7 +10,7 @@ from ml_assets.spec.base import check_table_name
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
@@ -27,6 +27,17 @@ class MlflowRegistry:
 
     def __init__(self, store: MlflowStore) -> None:
         self.store = store
+
+    def grant(self, name: str, grants: Mapping[str, Sequence[str]]) -> None:
+        """Give principals privileges on a model; a store without access control has none to give."""
+
+    def stored_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Write tags as this store takes them."""
+        return dict(tags)
+
+    def read_tags(self, stored: Mapping[str, str]) -> dict[str, str]:
+        """Read tags that this store holds; the reverse of ``stored_tags``."""
+        return dict(stored)
 
     def register(
         self,
@@ -53,7 +64,7 @@ class MlflowRegistry:
                 name,
                 source=model_uri,
                 run_id=run_id,
-                tags=dict(tags),
+                tags=self.stored_tags(tags),
                 description=description or None,
                 model_id=logged[1] if logged else None,
             )
@@ -67,8 +78,8 @@ class MlflowRegistry:
         DataError
             When the version does not exist.
         """
-        stored = self.tags(name, version)
-        for key, value in tags.items():
+        stored = self._version(name, version).tags
+        for key, value in self.stored_tags(tags).items():
             if stored.get(key) != value:
                 self.store.client.set_model_version_tag(name, str(version), key, value)
 
@@ -80,7 +91,7 @@ class MlflowRegistry:
         DataError
             When it does not exist.
         """
-        return dict(self._version(name, version).tags)
+        return self.read_tags(self._version(name, version).tags)
 
     def version_of(self, name: str, alias: str) -> int | None:
         """Find the version that an alias points to, or None."""

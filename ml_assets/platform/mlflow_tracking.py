@@ -115,6 +115,8 @@ class MlflowTracking:
         from mlflow.exceptions import MlflowException
 
         self.info(run_id)
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise no_artifact(run_id, path, "a path that leads out of the run's artifacts")
         try:
             return Path(self.store.client.download_artifacts(run_id, path))
         except (OSError, MlflowException) as error:

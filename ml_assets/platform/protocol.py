@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 AS_OF_PREFIX = "__as_of_"
 MATCHED_PREFIX = "__matched_"
 SPLIT_COLUMN = "__split"
+#: The column that scores are stored in.
+PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ class FeatureStore(Protocol):
         event time and ``__matched_<name>`` for static ones.
 
         A feature row matches when its keys are equal and its event time is not later than the
-        label's (equal matches) and, with a lookback window, not older than it (inclusive). The
-        latest such row is taken whole: its nulls stay null. No match gives null. Null keys match
+        label's (equal matches) and, with a lookback window, not older than it (inclusive, both times
+        cut to whole seconds). The latest such row is taken whole: its nulls stay null. No match gives null. Null keys match
         nothing. Duplicate label rows are kept.
         """
         ...
@@ -236,6 +238,10 @@ class Registry(Protocol):
 
     def versions(self, name: str) -> tuple[int, ...]:
         """List all versions, ascending; empty when the model is not registered."""
+        ...
+
+    def grant(self, name: str, grants: Mapping[str, Sequence[str]]) -> None:
+        """Give principals privileges on a registered model; nothing where there is no access control."""
         ...
 
     def uri(self, name: str, alias_or_version: str | int) -> str:

@@ -49,8 +49,33 @@ class FeatureTableFacts:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """A column of numbers over some rows: its finite values, and how many are none.
+
+    ``lowest``, ``highest`` and ``mean`` are of the finite values; None when there are none.
+    """
+
+    finite: int = 0
+    nans: int = 0
+    infs: int = 0
+    lowest: float | None = None
+    highest: float | None = None
+    mean: float | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is not more than one value."""
+        return self.lowest == self.highest
+
+
+@dataclass(frozen=True)
 class LabelFacts:
-    """A label table. ``values`` counts each distinct non-null value (up to 20) by its text."""
+    """A label table, of classes or of numbers.
+
+    Of classes: ``values`` counts each distinct non-null value (up to 20) by its text, and the same
+    of the training and of the holdout rows. Of numbers: ``spreads`` of the parts ``all``, ``train``
+    and ``holdout``, empty when the column's type is no number; NaN is not counted as null.
+    """
 
     table: TableInfo
     rows: int
@@ -62,6 +87,7 @@ class LabelFacts:
     holdout_values: Mapping[str, int]
     columns: tuple[str, ...]
     staged: bool = False
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +112,10 @@ class LookupFacts:
 
 @dataclass(frozen=True)
 class TrainingSetFacts:
-    """A stored training set. Times are UTC; ``split_rows`` counts rows by train, embargo, holdout."""
+    """A stored training set. Times are UTC; ``split_rows`` counts rows by train, embargo, holdout.
+
+    ``split_values`` counts the labels of each part by class; it is empty when labels are numbers.
+    """
 
     table: TableInfo
     rows: int
@@ -115,8 +144,8 @@ class ModelFacts:
 class ReplayFacts:
     """Raw keys scored again by the packaged model, beside what training gave for the same rows.
 
-    ``changed_features`` counts, by feature, the rows whose looked-up value is another than the one
-    that was trained on.
+    ``max_difference`` is absolute for classes and relative for numbers. ``changed_features`` counts,
+    by feature, the rows whose looked-up value is another than the one that was trained on.
     """
 
     rows: int
@@ -145,6 +174,8 @@ class VersionFacts:
 class PredictionFacts:
     """Batch predictions. ``versions`` counts the rows by the model version they carry.
 
+    ``values`` counts predicted classes by their text; for predictions that are numbers it is empty
+    and ``spread`` describes them (None when the column's type is no number).
     ``same_keys`` says whether the predictions are for exactly the keys and times to score;
     ``repeated_keys`` counts the keys to score beyond the first of each.
     """
@@ -162,6 +193,7 @@ class PredictionFacts:
     same_keys: bool = True
     repeated_keys: int = 0
     staged: bool = False
+    spread: Spread | None = None
 
 
 Facts = (

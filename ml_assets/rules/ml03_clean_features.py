@@ -99,7 +99,7 @@ def score_replay(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
     )
     return Finding(
         passed=passed,
-        message=f"{replay.rows} holdout keys scored again from raw keys: {replay.missing} lost, {replay.null_predictions} null, {replay.different} different from training time (largest difference {replay.max_difference:.3g}, allowed {spec.thresholds.replay_tolerance:.3g}); features looked up with other values than in training: {listed(f'{k} in {n} rows' for k, n in replay.changed_features.items())}.",
+        message=f"{replay.rows} holdout keys scored again from raw keys: {replay.missing} lost, {replay.null_predictions} null, {replay.different} different from training time (largest {_difference(spec)} {replay.max_difference:.3g}, allowed {spec.thresholds.replay_tolerance:.3g}); features looked up with other values than in training: {listed(f'{k} in {n} rows' for k, n in replay.changed_features.items())}.",
         fix="features differ between training and serving: materialize training_set and trained_model again on the current feature tables, and look for a transform that depends on when it runs",
         numbers={
             "rows": replay.rows,
@@ -110,6 +110,10 @@ def score_replay(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
             "max_difference": replay.max_difference,
         },
     )
+
+
+def _difference(spec: ModelSpec) -> str:
+    return "relative difference" if spec.kind.predicted_classes is None else "difference"
 
 
 RULES = (

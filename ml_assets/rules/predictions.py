@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ml_assets.rules.ml05_labels import CLASSES
 from ml_assets.rules.rule import Finding, Rule, listed
 
 if TYPE_CHECKING:
@@ -32,13 +31,34 @@ def complete(_: ModelSpec, __: str, facts: PredictionFacts) -> Finding:
 def schema(spec: ModelSpec, _: str, facts: PredictionFacts) -> Finding:
     """Look at the type and the values of the predictions."""
     expected = {"long": "bigint", "double": "double"}[spec.output_type]
-    unexpected = [v for v in facts.values if v not in CLASSES]
+    if spec.kind.predicted_classes is None:
+        return _finite(facts, expected)
+    allowed = {str(c) for c in spec.kind.predicted_classes}
+    unexpected = [v for v in facts.values if v not in allowed]
     return Finding(
         passed=facts.type == expected and not unexpected,
         message=f"predictions are {facts.type} with values {listed(facts.values)}; expected {expected} with values 0, 1.",
         fix="train again with 0/1 integer labels; the model returns something else than its declared classes",
         numbers={"type": facts.type, "unexpected_values": len(unexpected)},
         table=tuple({"prediction": v, "rows": n} for v, n in facts.values.items()),
+    )
+
+
+def _finite(facts: PredictionFacts, expected: str) -> Finding:
+    found = facts.spread
+    bad = found.nans + found.infs if found else 0
+    between = f" from {found.lowest:g} to {found.highest:g}" if found and found.finite else ""
+    return Finding(
+        passed=facts.type == expected and found is not None and not bad,
+        message=f"predictions are {facts.type}{between} with {bad} NaN or infinite values; expected {expected}, all finite.",
+        fix="look at the features of the rows without a finite prediction (ml03 checks) and at estimator.params, and train again",
+        numbers={
+            "type": facts.type,
+            "not_finite": bad,
+            "lowest": found.lowest if found else None,
+            "mean": found.mean if found else None,
+            "highest": found.highest if found else None,
+        },
     )
 
 
@@ -68,7 +88,7 @@ RULES = (
         "predictions",
         "predictions",
         "error",
-        "Predictions have the output type and only declared values",
+        "Predictions have the output type and only declared classes, or are finite numbers",
         schema,
     ),
     Rule(

@@ -6,13 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from ml_assets.rules.rule import Finding, Rule, listed
+from ml_assets.spec.model_types import METRICS
 
 if TYPE_CHECKING:
     from ml_assets.rules.facts import VersionFacts
     from ml_assets.spec.model import Gate, ModelSpec
-
-#: Metrics where smaller is better.
-SMALLER_IS_BETTER = frozenset({"log_loss", "brier"})
+    from ml_assets.spec.model_types import Metric
 
 
 def absolute(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
@@ -41,7 +40,7 @@ def absolute(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
     )
 
 
-def _failure(metric: str, gate: Gate, facts: VersionFacts) -> str:
+def _failure(metric: Metric, gate: Gate, facts: VersionFacts) -> str:
     value = facts.metrics.get(metric, math.nan)
     base = facts.baseline.get(metric, math.nan)
     if not math.isfinite(value):
@@ -50,7 +49,7 @@ def _failure(metric: str, gate: Gate, facts: VersionFacts) -> str:
         return f"{metric} {value:.4f} is below {gate.min}."
     if gate.max is not None and value > gate.max:
         return f"{metric} {value:.4f} is above {gate.max}."
-    better = value < base if metric in SMALLER_IS_BETTER else value > base
+    better = value < base if METRICS[metric].smaller_is_better else value > base
     if gate.beat_baseline and not better:
         return f"{metric} {value:.4f} is not better than the baseline's {base:.4f}."
     return ""

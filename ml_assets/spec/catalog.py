@@ -25,7 +25,10 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """What a table is to be stored as: the platform writes it into the table's own metadata."""
+    """What a table is to be stored as: the platform writes it into the table's own metadata.
+
+    ``grants`` are privileges by principal, where there is access control: on Databricks.
+    """
 
     name: str
     primary_keys: tuple[str, ...] = ()
@@ -34,6 +37,7 @@ class TableLayout:
     tags: Mapping[str, str] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     not_null: tuple[str, ...] = ()
+    grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import closest, did_you_mean
 from ml_assets.spec.findings import Place
+from ml_assets.spec.model_types import KINDS, METRICS
 from ml_assets.spec.tables import repeated
 from ml_assets.spec.wording import refusal
 
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
     from ml_assets.spec.model import ModelSpec
 
-#: Metrics that lie between 0 and 1; the others have no upper end.
-_SHARES = frozenset({"roc_auc", "pr_auc", "brier", "accuracy"})
-
 
 def problems_between_parts(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
     """Find everything that is wrong although each part is right by itself, with its place."""
     yield from _undeclared_sources(spec)
     yield from _repeats(spec)
     yield from _lookups_without_key(spec)
+    yield from _metrics_of_other_types(spec)
     yield from _impossible_gates(spec)
+    yield from _threshold_of_a_number(spec)
+    yield from _not_distributable(spec)
 
 
 def _undeclared_sources(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
@@ -97,19 +98,20 @@ def _lookups_without_key(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCusto
 
 def _impossible_gates(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
     for metric, gate in spec.gates.items():
-        highest = 1 if metric in _SHARES else None
+        highest, lowest = METRICS[metric].highest, METRICS[metric].lowest
         if highest is not None and gate.min is not None and gate.min > highest:
             share = f", for example {gate.min / 100:g}" if gate.min <= 100 else ""  # noqa: PLR2004
+            reach = "is never above 1" if lowest is None else "lies between 0 and 1"
             yield (
                 ("gates", metric, "min"),
                 refusal(
                     f"{gate.min:g}",
-                    expected=f"at most 1: {metric} lies between 0 and 1",
+                    expected=f"at most {highest:g}: {metric} {reach}",
                     fix=f"write it as a share{share}",
                     rule="promotion_absolute",
                 ),
             )
-        if gate.max is not None and gate.max < 0:
+        if lowest is not None and gate.max is not None and gate.max < lowest:
             yield (
                 ("gates", metric, "max"),
                 refusal(
@@ -119,3 +121,60 @@ def _impossible_gates(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomEr
                     rule="promotion_absolute",
                 ),
             )
+
+
+def _metrics_of_other_types(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
+    allowed = spec.kind.metrics
+    for metric in spec.gates:
+        if metric in allowed:
+            continue
+        owner = next(name for name, kind in KINDS.items() if metric in kind.metrics)
+        match = closest(metric, allowed)
+        other = f"write {match!r} (did you mean that?)" if match else "choose one of them"
+        yield (
+            ("gates", metric),
+            refusal(
+                f"{metric!r}, a metric of {owner}",
+                expected=f"a metric of {spec.model_type}: {', '.join(allowed)}",
+                fix=f"declare model_type: {owner} (did you mean that?), or {other}",
+                rule="promotion_absolute",
+            ),
+        )
+
+
+def _threshold_of_a_number(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
+    if spec.kind.label_classes is None and spec.label.threshold is not None:
+        yield (
+            ("label", "threshold"),
+            refusal(
+                f"{spec.label.threshold:g} with model_type: {spec.model_type}",
+                expected=f"no threshold: the label is the number in {spec.label.column} itself",
+                fix="remove it, or declare model_type: binary_classification",
+                rule="ml05_binary_labels",
+            ),
+        )
+
+
+def _not_distributable(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
+    """Only XGBoost's own estimators have a counterpart that is fitted on a cluster."""
+    if spec.estimator.distributed is None:
+        return
+    own = spec.kind.estimator
+    if spec.estimator_class.replace("xgboost.sklearn.", "xgboost.") != own:
+        yield (
+            ("estimator", "distributed"),
+            refusal(
+                f"distributed training of {spec.estimator_class}",
+                expected=f"class: {own}, which XGBoost can fit on a Spark cluster",
+                fix=f"declare class: {own}, or remove distributed",
+            ),
+        )
+    if spec.estimator.encoding != "ordinal":
+        yield (
+            ("estimator", "encoding"),
+            refusal(
+                f"{spec.estimator.encoding!r} with distributed training",
+                expected="ordinal, the encoding that is computed on the cluster",
+                fix="remove encoding, or remove distributed",
+            ),
+        )

@@ -22,15 +22,12 @@ from ml_assets.spec.consistency import problems_between_parts
 from ml_assets.spec.dagster_values import AssetName, Cron, Owner
 from ml_assets.spec.errors import SpecError, did_you_mean
 from ml_assets.spec.frozen import freeze, thaw
+from ml_assets.spec.grants import Grants
+from ml_assets.spec.model_types import KINDS, Metric, ModelKind, ModelType
 from ml_assets.spec.tables import FeatureTable, Label, Scoring, Source
 from ml_assets.spec.wording import CHECK, refusal, refuse
 
-ModelType = Literal["binary_classification"]
-Metric = Literal["roc_auc", "pr_auc", "log_loss", "brier", "accuracy"]
 Purpose = Literal["development", "evaluation", "deployment"]
-
-#: ML-02: the output type that each model type must store in its signature.
-OUTPUT_TYPES: dict[str, str] = {"binary_classification": "long"}
 
 
 def _plain(value: Any) -> Any:
@@ -44,11 +41,25 @@ def _plain(value: Any) -> Any:
         ) from None
 
 
+class Distributed(Declared):
+    """Training on several machines at once, by ``xgboost.spark``, for rows that outgrow one.
+
+    Needs classic Spark (on Databricks a cluster with dedicated access, not serverless) with a free
+    task slot for each worker. Training rows stay on the cluster, the holdout is scored on one node.
+    """
+
+    num_workers: Count = Field(ge=1, examples=[4])
+    """XGBoost workers, each one Spark task that holds its share of the training rows in memory."""
+
+
 class Estimator(Declared):
     """What is fitted on the training rows."""
 
-    cls: ImportPath = Field(default="xgboost.XGBClassifier", alias="class")
-    """Import path of a scikit-learn compatible classifier."""
+    cls: ImportPath | None = Field(default=None, alias="class", examples=["xgboost.XGBClassifier"])
+    """Import path of a scikit-learn compatible classifier or regressor, as the model type asks.
+
+    Without it ``xgboost.XGBClassifier``, for regression ``xgboost.XGBRegressor``.
+    """
     params: Frozen[str, Annotated[Any, BeforeValidator(_plain)]] = Field(
         default={"n_estimators": 100, "max_depth": 6, "learning_rate": 0.1},
         validate_default=True,
@@ -57,6 +68,8 @@ class Estimator(Declared):
     """Keyword arguments of the estimator."""
     encoding: Literal["ordinal", "one_hot"] = "ordinal"
     """How string features are encoded inside the packaged model."""
+    distributed: Distributed | None = None
+    """XGBoost only: fit on the workers of a Spark cluster. Without it on one node, in memory."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -90,7 +103,7 @@ class Gate(Declared):
     )
     """Largest allowed value."""
     beat_baseline: bool = Field(default=False, json_schema_extra={CHECK: "promotion_absolute"})
-    """Must be better than always predicting the training base rate."""
+    """Must be better than always predicting the mean of the training labels (the base rate)."""
 
     @model_validator(mode="after")
     def _some_condition(self) -> Self:
@@ -120,7 +133,10 @@ class Thresholds(Declared):
     replay_tolerance: Number = Field(
         default=1e-6, ge=0, lt=0.5, json_schema_extra={CHECK: "ml03_score_replay"}
     )
-    """Largest allowed difference between a replayed and a training-time value (float32 noise)."""
+    """Largest allowed difference between a replayed and a training-time value (float32 noise).
+
+    Relative to the value; near 0 absolute, or relative to the usual size of a regressor's predictions.
+    """
 
 
 class ModelSpec(Declared):
@@ -141,7 +157,7 @@ class ModelSpec(Declared):
     model_type: ModelType = Field(
         default="binary_classification", json_schema_extra={CHECK: "ml02_output_schema"}
     )
-    """Decides the output schema (ML-02), the metrics and the label rules."""
+    """Decides the output schema (ML-02), the metrics, the label rules and the default estimator."""
     registered_model: TableName = Field(
         examples=["main.flights.arrival_delay"],
         json_schema_extra={CHECK: "ml01_table_registered"},
@@ -177,11 +193,15 @@ class ModelSpec(Declared):
     on_single_class: Literal["skip", "fail"] = Field(
         default="skip", json_schema_extra={CHECK: "ml05_not_single_class"}
     )
-    """A label with one class: skip training with a red check, or fail the run (ML-05)."""
+    """A label with one class (regression: one value): skip training with a red check, or fail (ML-05)."""
     schedule: Cron = "0 6 * * *"
     """Cron of the model's schedule (UTC; stopped until the user starts it)."""
     thresholds: Thresholds = Thresholds()
     """Limits of the checks."""
+    grants: Grants = Field(
+        default={}, validate_default=True, examples=[{"analysts": {"tables": ["SELECT"]}}]
+    )
+    """Who may use the model's tables and the model, by principal (Databricks only)."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -194,9 +214,19 @@ class ModelSpec(Declared):
         return tuple(c for t in self.feature_tables for c in t.columns)
 
     @property
+    def kind(self) -> ModelKind:
+        """What the model type means for labels, metrics and predictions."""
+        return KINDS[self.model_type]
+
+    @property
     def output_type(self) -> str:
         """The signature's output type that ML-02 asks for."""
-        return OUTPUT_TYPES[self.model_type]
+        return self.kind.output_type
+
+    @property
+    def estimator_class(self) -> str:
+        """Import path of what is fitted: the declared class, or the model type's own."""
+        return self.estimator.cls or self.kind.estimator
 
     @property
     def label_keys(self) -> tuple[str, ...]:

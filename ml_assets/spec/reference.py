@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.spec.base import TYPE_NAME
+from ml_assets.spec.grants import Grant
 from ml_assets.spec.loader import COMPONENT
-from ml_assets.spec.model import Estimator, Gate, ModelSpec, Split, Thresholds
+from ml_assets.spec.model import Distributed, Estimator, Gate, ModelSpec, Split, Thresholds
 from ml_assets.spec.tables import Column, FeatureTable, Label, Scoring, Source
 from ml_assets.spec.wording import CHECK, inline
 
@@ -34,9 +35,11 @@ _SECTIONS: tuple[tuple[str, type[Declared]], ...] = (
     ("label", Label),
     ("split", Split),
     ("estimator", Estimator),
+    ("distributed", Distributed),
     ("gates", Gate),
     ("scoring", Scoring),
     ("thresholds", Thresholds),
+    ("grants", Grant),
 )
 #: ``package`` is set by the loader, never by the author of a file.
 _HIDDEN = frozenset({"package"})

@@ -168,7 +168,7 @@ class Label(Documented):
     """Keys, event time and the label: what is to be predicted, for whom, as of when."""
 
     name: ColumnName = Field(examples=["is_late"], json_schema_extra={CHECK: "ml05_binary_labels"})
-    """Name of the stored 0/1 label column."""
+    """Name of the stored label column: 0/1 for a classifier, a number for regression."""
     keys: tuple[ColumnName, ...] = Field(min_length=1, examples=[["flight_id", "origin"]])
     """Key columns; together they must cover every feature table's primary keys."""
     event_time: ColumnName = Field(
@@ -182,7 +182,7 @@ class Label(Documented):
     threshold: Number | None = Field(
         default=None, examples=[15], json_schema_extra={CHECK: "ml05_binary_labels"}
     )
-    """Label is 1 where ``column`` > threshold. Without it ``column`` must already be 0/1."""
+    """Classifiers only: label is 1 where ``column`` > threshold. Without it ``column`` must already be 0/1."""
     label_sources: tuple[Identifier, ...] = Field(
         default=(),
         examples=[["dep_delay", "air_time"]],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ml_assets.rules.facts import FeatureTableFacts
 from ml_assets.spec.catalog import feature_layout
 from ml_assets.spec.errors import DataError
+from ml_assets.spec.grants import granted
 from ml_assets.steps.measure import (
     FLOATS,
     REPAIRED_PREFIX,
@@ -40,7 +41,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
         spec, platform, path=table.transform, sources=table.sources, field=f"{where}.transform"
     )
     check_columns(raw, table)
-    layout = feature_layout(table)
+    layout = granted(feature_layout(table), spec.grants)
     cleaned, audit = clean(raw, table)
     staged = platform.tables.stage(cleaned, layout, audit)
     try:

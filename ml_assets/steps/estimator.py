@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.spec.errors import TrainingError
 from ml_assets.spec.imports import load_object
+from ml_assets.steps.metrics import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,26 +24,26 @@ def make_estimator(spec: ModelSpec) -> Any:
     SpecError
         When its class cannot be imported.
     TrainingError
-        When it refuses its parameters, or gives no probabilities.
+        When it refuses its parameters, or cannot predict what the model type needs.
     """
     declared = spec.estimator
-    kind = load_object(declared.cls, field="estimator.class", package=spec.package)
+    path = spec.estimator_class
+    kind = load_object(path, field="estimator.class", package=spec.package)
     try:
         estimator = kind(**declared.arguments)
     except TypeError as error:
         raise TrainingError(
-            f"estimator.params of {declared.cls}",
+            f"estimator.params of {path}",
             found=str(error),
             expected="keyword arguments that the estimator takes",
             fix="correct the names under estimator.params",
         ) from error
-    if not hasattr(estimator, "predict_proba"):
+    if (unfit := JUDGED[spec.model_type].unfit(estimator)) is not None:
         raise TrainingError(
-            f"estimator.class: {declared.cls}",
-            found="an estimator without predict_proba",
-            expected=f"one that gives probabilities, as the metrics of {spec.model_type} need",
-            fix="use a classifier with predict_proba, such as xgboost.XGBClassifier, or wrap it in "
-            "sklearn.calibration.CalibratedClassifierCV",
+            f"estimator.class: {path}",
+            found=unfit.found,
+            expected=f"{unfit.expected}, as the metrics of {spec.model_type} need",
+            fix=unfit.fix,
         )
     return estimator
 
@@ -75,7 +76,7 @@ def make_model(
     ]
     if strings:
         parts.append(("encode_strings", _encoder(spec), list(strings)))
-    columns = ColumnTransformer(parts, remainder="passthrough", verbose_feature_names_out=False)
+    columns = ColumnTransformer(parts, remainder=_as_floats(), verbose_feature_names_out=False)
     return Pipeline([("columns", columns), ("estimator", estimator)])
 
 
@@ -108,6 +109,13 @@ def _encoder(spec: ModelSpec) -> Any:
     )
 
 
+def _as_floats() -> Any:
+    """Pass numbers as float64: Spark hands integers with nulls to models as pandas' own ``NA``."""
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler(with_mean=False, with_std=False)
+
+
 def _takes_nan(estimator: Any) -> bool:
     from sklearn.utils import get_tags
 
@@ -118,7 +126,7 @@ def _fill(spec: ModelSpec, name: str, default: Any) -> float:
     if default is None:
         raise TrainingError(
             f"columns.{name}.default",
-            found=f"no default, and {spec.estimator.cls} does not take NaN",
+            found=f"no default, and {spec.estimator_class} does not take NaN",
             expected="a default for rows that find no feature",
             fix="declare a default for the column, or use an estimator that takes NaN",
             rule="ml03_lookup_coverage",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.protocol import AS_OF_PREFIX, MATCHED_PREFIX
-from ml_assets.rules.facts import ColumnFacts, LookupFacts
+from ml_assets.rules.facts import ColumnFacts, LookupFacts, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 REPAIRED_PREFIX = "__repaired_"
 FLOATS = frozenset({"float", "double"})
+INTEGERS = frozenset({"tinyint", "smallint", "int", "bigint"})
+
+
+def is_number(kind: str) -> bool:
+    """Tell whether values of a Spark type (its simple name) are numbers.
+
+    >>> is_number("decimal(10,2)"), is_number("boolean"), is_number("interval day")
+    (True, False, False)
+    """
+    return kind in FLOATS or kind in INTEGERS or kind.startswith("decimal")
 
 
 def column_types(frame: DataFrame) -> dict[str, str]:
@@ -46,6 +56,16 @@ def aggregate(frame: DataFrame, counts: Mapping[str, Column]) -> dict[str, Any]:
     names = list(counts)
     row = frame.agg(*(counts[n].alias(f"c{i}") for i, n in enumerate(names))).collect()[0]
     return dict(zip(names, row, strict=True))
+
+
+def grouped(
+    frame: DataFrame, groups: Mapping[str, Column], counts: Mapping[str, Column]
+) -> list[dict[str, Any]]:
+    """Compute all aggregates for each group in one pass; a dictionary of both for each group."""
+    keys = [column.alias(f"g{i}") for i, column in enumerate(groups.values())]
+    found = [column.alias(f"c{i}") for i, column in enumerate(counts.values())]
+    rows = frame.groupBy(*keys).agg(*found).collect()
+    return [dict(zip([*groups, *counts], row, strict=True)) for row in rows]
 
 
 def column_facts(
@@ -102,6 +122,39 @@ def lookup_facts(
             )
         )
     return tuple(facts)
+
+
+def spread_counts(kind: str, column: Column) -> dict[str, Column]:
+    """Aggregates of a column of numbers, by result name; none when its type is no number."""
+    from pyspark.sql import functions as F
+
+    if not is_number(kind):
+        return {}
+    number = column.cast("double")
+    infinite = F.abs(number) == float("inf")
+    finite = F.when(~F.isnan(number) & ~infinite, number)
+    return {
+        "finite": F.count(finite),
+        "nans": F.count_if(F.isnan(number)),
+        "infs": F.count_if(infinite),
+        "lowest": F.min(finite),
+        "highest": F.max(finite),
+        "sum": F.sum(finite),
+    }
+
+
+def spread_of(parts: Sequence[Mapping[str, Any]]) -> Spread:
+    """Add up the aggregates of the parts of a frame."""
+    some = [p for p in parts if p["finite"]]
+    count = sum(p["finite"] for p in some)
+    return Spread(
+        finite=count,
+        nans=sum(p["nans"] for p in parts),
+        infs=sum(p["infs"] for p in parts),
+        lowest=min((p["lowest"] for p in some), default=None),
+        highest=max((p["highest"] for p in some), default=None),
+        mean=sum(p["sum"] for p in some) / count if count else None,
+    )
 
 
 def from_micros(micros: float | None) -> datetime | None:

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 from ml_assets.rules.facts import PredictionFacts
 from ml_assets.spec.catalog import TableLayout, describe
 from ml_assets.spec.errors import DataError
+from ml_assets.spec.grants import granted
 from ml_assets.steps.handles import PredictionsHandle
-from ml_assets.steps.measure import column_types, lookup_counts, lookup_facts
+from ml_assets.steps.measure import (
+    column_types,
+    grouped,
+    lookup_counts,
+    lookup_facts,
+    spread_counts,
+    spread_of,
+)
 from ml_assets.steps.prepared import PreparedTable, planned, refused_tag, run_tags
 from ml_assets.steps.register_version import CHAMPION, GATES_TAG, OWNER_TAG, REFUSED
 from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
@@ -156,7 +164,7 @@ def _score(
     run: Run,
     champion: int,
 ) -> PreparedPredictions:
-    layout = predictions_layout(spec)
+    layout = granted(predictions_layout(spec), spec.grants)
     uri = platform.registry.uri(spec.registered_model, champion)
     staged = platform.features.stage_scores(spec, keys, uri, layout, {VERSION_COLUMN: champion})
     try:
@@ -173,14 +181,14 @@ def _score(
     except BaseException:
         staged.discard()
         raise
-    shares = {f"share_{v}": n / facts.rows for v, n in facts.values.items() if facts.rows}
-    run.log(metrics={"rows": facts.rows, "null_predictions": facts.null_predictions, **shares})
+    counts = {"rows": facts.rows, "null_predictions": facts.null_predictions}
+    run.log(metrics={**counts, **_distribution(facts)})
     return PreparedPredictions(
         spec,
         inputs,
         staged,
         facts,
-        shown={"model_version": champion, **{f"predicted_{v}": n for v, n in facts.values.items()}},
+        shown={"model_version": champion, **_shown(facts)},
         tracking=platform.tracking,
         run_id=run.run_id,
         run_url=run.url,
@@ -198,23 +206,23 @@ def measure_frame(
     champion: int | None,
     staged: bool,
 ) -> PredictionFacts:
-    """Count the predictions by value and by version, and compare their keys with ``keys``."""
+    """Count the predictions by class and by version, and compare their keys with ``keys``."""
     from pyspark.sql import functions as F
 
     types = column_types(frame)
+    prediction, kind = F.col("prediction"), types["prediction"]
     counts = {
         "rows": F.count(F.lit(1)),
         "keys": key_sum(spec),
+        "nulls": F.count_if(prediction.isNull()),
         **lookup_counts(spec, list(types), spec.label.event_time),
     }
-    groups = frame.groupBy(
-        F.col("prediction").cast("string").alias("value"),
-        F.col(VERSION_COLUMN).cast("string").alias("version"),
-    ).agg(*(c.alias(f"c{i}") for i, c in enumerate(counts.values())))
-    parts: list[dict[str, Any]] = [
-        {"value": r[0], "version": r[1], **dict(zip(counts, r[2:], strict=True))}
-        for r in groups.collect()
-    ]
+    groups = {"version": F.col(VERSION_COLUMN).cast("string")}
+    if spec.kind.predicted_classes is None:
+        counts |= spread_counts(kind, prediction)
+    else:
+        groups["value"] = prediction.cast("string")
+    parts = grouped(frame, groups, counts)
     rows = sum(p["rows"] for p in parts)
     expected, keys_sum, distinct = keys.agg(
         F.count(F.lit(1)), key_sum(spec), F.count_distinct(key_hash(spec))
@@ -225,14 +233,15 @@ def measure_frame(
         same_keys=keys_sum == (sum(p["keys"] for p in parts) if parts else None),
         repeated_keys=expected - distinct,
         rows=rows,
-        null_predictions=sum(p["rows"] for p in parts if p["value"] is None),
-        type=types["prediction"],
+        null_predictions=sum(p["nulls"] for p in parts),
+        type=kind,
         values=_by(parts, "value"),
         versions=_by(parts, "version"),
         champion=champion,
         experiment=experiment,
         lookups=lookup_facts(spec, rows, parts),
         staged=staged,
+        spread=spread_of(parts) if any("finite" in p for p in parts) else None,
     )
 
 
@@ -270,5 +279,19 @@ def predictions_layout(spec: ModelSpec) -> TableLayout:
 
 
 def _by(parts: list[dict[str, Any]], name: str) -> dict[str, int]:
-    values = sorted({str(p[name]) for p in parts if p[name] is not None})
+    values = sorted({str(p[name]) for p in parts if p.get(name) is not None})
     return {v: sum(p["rows"] for p in parts if str(p[name]) == v) for v in values}
+
+
+def _distribution(facts: PredictionFacts) -> dict[str, float]:
+    """Share of each class, or the range and mean of numbers."""
+    if facts.spread is None:
+        return {f"share_{v}": n / facts.rows for v, n in facts.values.items() if facts.rows}
+    found = {name: getattr(facts.spread, name) for name in ("lowest", "mean", "highest")}
+    return {f"predicted_{name}": value for name, value in found.items() if value is not None}
+
+
+def _shown(facts: PredictionFacts) -> dict[str, float]:
+    if facts.spread is not None:
+        return _distribution(facts)
+    return {f"predicted_{v}": n for v, n in facts.values.items()}

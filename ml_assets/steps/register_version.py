@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.rules.facts import VersionFacts
+from ml_assets.spec.grants import model_grants
 from ml_assets.steps.handles import RunHandle, VersionHandle
 from ml_assets.steps.prepared import NothingToUndo, run_tags
 from ml_assets.steps.replay import replay
@@ -71,13 +72,16 @@ class Candidate(NothingToUndo):
             GATES_TAG: REFUSED if refused else "passed, not promoted yet",
             "ml_assets.refused": "; ".join(f"{v.check}: {v.message}" for v in refused)[:1000],
         }
-        return self.platform.registry.register(
-            self.spec.registered_model,
+        registry, name = self.platform.registry, self.spec.registered_model
+        version = registry.register(
+            name,
             model_uri=self.trained.model_uri,
             run_id=self.trained.run_id,
             tags=tags,
             description=self.spec.description,
         )
+        registry.grant(name, model_grants(self.spec.grants))
+        return version
 
     def _handle(self, version: int, champion: int | None) -> VersionHandle:
         return VersionHandle(

@@ -50,24 +50,37 @@ def replay(spec: ModelSpec, platform: Platform, *, run_id: str, model_uri: str) 
         staged.discard()
     looked_up = platform.features.look_up(spec, keys, model_uri)
     again = looked_up.merge(scored, on=[*spec.label_keys], how="outer")
-    return compare(sample, again, spec.label_keys, spec.thresholds.replay_tolerance)
+    return compare(
+        sample,
+        again,
+        spec.label_keys,
+        spec.thresholds.replay_tolerance,
+        relative=spec.kind.predicted_classes is None,
+    )
 
 
 def compare(
-    sample: pd.DataFrame, again: pd.DataFrame, keys: Sequence[str], tolerance: float
+    sample: pd.DataFrame,
+    again: pd.DataFrame,
+    keys: Sequence[str],
+    tolerance: float,
+    *,
+    relative: bool = False,
 ) -> ReplayFacts:
     """Hold replayed rows against those of training time, row by row and column by column.
 
-    A prediction differs when it is further apart than ``tolerance``; a feature when numbers are
-    further apart than ``tolerance`` (relative, and absolute near 0) or strings are not equal. Two
-    missing values are equal; a missing one and a present one differ. Null predictions of the replay
-    are counted apart.
+    A prediction differs when it is further apart than ``tolerance``, which is ``relative`` to it for
+    predicted numbers (near 0: to the median size of all of them, so that the unit of the label does
+    not count); a feature when numbers are further apart than ``tolerance`` (relative, and absolute
+    near 0) or strings are not equal. Two missing values are equal; a missing one and a present one
+    differ. Null predictions of the replay are counted apart.
     """
     both = sample.merge(again, on=[*keys], how="left", suffixes=("", "_again"), indicator=True)
     found = both[both["_merge"] == "both"]
-    gap = (
-        found["prediction"].astype("float64") - found["prediction_again"].astype("float64")
-    ).abs()
+    then = found["prediction"].astype("float64")
+    gap = (then - found["prediction_again"].astype("float64")).abs()
+    if relative:
+        gap = _relative(gap, then.abs())
     features = [c for c in sample.columns if c not in {*keys, "prediction"}]
     changed = {name: _differs(found[name], found[f"{name}_again"], tolerance) for name in features}
     return ReplayFacts(
@@ -78,6 +91,11 @@ def compare(
         max_difference=float(gap.max()) if gap.notna().any() else 0.0,
         changed_features={name: int(bad.sum()) for name, bad in changed.items() if bad.any()},
     )
+
+
+def _relative(gap: pd.Series[float], size: pd.Series[float]) -> pd.Series[float]:
+    """Divide by the size of each value, at least the median size; 0 stays 0 when all are 0."""
+    return (gap / size.clip(lower=size.median())).where(gap != 0, 0.0)
 
 
 def _differs(then: pd.Series[Any], now: pd.Series[Any], tolerance: float) -> pd.Series[bool]:

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_assets.platform.protocol import SPLIT_COLUMN
 from ml_assets.rules.facts import ModelFacts
-from ml_assets.spec.errors import DataError, MlAssetsError, TrainingError
-from ml_assets.steps.estimator import as_model_inputs, make_estimator, make_model
+from ml_assets.steps.fitting import fit, refuse_unfit_sessions
 from ml_assets.steps.handles import RunHandle, TableHandle
-from ml_assets.steps.measure import FLOATS, column_types
-from ml_assets.steps.metrics import baseline_metrics, binary_metrics
+from ml_assets.steps.metrics import JUDGED
 from ml_assets.steps.prepared import NothingToUndo, refuse_stale, refused_tag, run_tags
 from ml_assets.steps.replay import REPLAY_FILE, sample_rows
-from ml_assets.steps.transforms import require_columns
+from ml_assets.steps.training_rows import HOLDOUT, read_training_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,12 +24,11 @@ if TYPE_CHECKING:
     from ml_assets.rules.verdict import Verdict
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.execution import Inputs
+    from ml_assets.steps.fitting import Fitted
 
-#: Artifact with the holdout's keys, as-of times, labels, probabilities and predictions.
+#: Artifact with the holdout's keys, as-of times, labels, predictions and, of classes, probabilities.
 HOLDOUT_FILE = "holdout_predictions.parquet"
-EXAMPLE_ROWS = 5
 PREDICT_ROWS = 1000
-NUMERIC = {"tinyint", "smallint", "int", "bigint", "boolean", *FLOATS}
 
 
 @dataclass
@@ -57,15 +53,6 @@ class TrainedModel(NothingToUndo):
         return self.shown
 
 
-@dataclass(frozen=True)
-class _Data:
-    """The stored training set in memory: rows with a part, and which features are strings."""
-
-    train: pd.DataFrame
-    holdout: pd.DataFrame
-    strings: tuple[str, ...]
-
-
 def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> TrainedModel:
     """Fit the declared estimator, log one run, and measure what was stored.
 
@@ -77,18 +64,32 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> TrainedModel:
         When the stored training set lacks a feature or holds one of an unusable type.
     """
     refuse_stale(spec, inputs)
+    refuse_unfit_sessions(spec, platform)
     handle = inputs.handles["training_set"]
     assert isinstance(handle, TableHandle)  # noqa: S101 - the graph declares this type
-    data = read_training_set(spec, platform, handle)
+    rows = read_training_set(spec, platform, handle)
+    holdout = rows.collected(rows.part(HOLDOUT))
     versions = {**handle.inputs, handle.table: handle.delta_version}
     with platform.tracking.run(
         spec.experiment("development"),
         name=f"{spec.model} {spec.hash}",
         tags=run_tags(spec, inputs, versions),
     ) as run:
-        made, metrics = _train(spec, platform, run, data, handle)
-    facts = measure_run(spec, platform, made, data.holdout)
-    return TrainedModel(platform, facts, made, {**metrics, "training_rows": len(data.train)})
+        fitted = fit(spec, platform, rows)
+        metrics = _evaluate(spec, run, fitted, holdout)
+        uri = platform.features.log_model(
+            spec, fitted.model, run_id=run.run_id, input_example=fitted.example
+        )
+    made = RunHandle(
+        run.run_id,
+        run.url,
+        spec.experiment("development"),
+        uri,
+        handle.table,
+        handle.delta_version,
+    )
+    facts = measure_run(spec, platform, made, holdout)
+    return TrainedModel(platform, facts, made, {**metrics, "training_rows": fitted.rows})
 
 
 def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> ModelFacts:
@@ -102,7 +103,8 @@ def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> ModelFacts:
     made = inputs.handles[inputs.asset]
     assert isinstance(made, RunHandle)  # noqa: S101 - the graph declares this type
     handle = TableHandle(made.training_set, made.training_set_version, "", 0)
-    return measure_run(spec, platform, made, read_training_set(spec, platform, handle).holdout)
+    rows = read_training_set(spec, platform, handle)
+    return measure_run(spec, platform, made, rows.collected(rows.part(HOLDOUT)))
 
 
 def measure_run(
@@ -133,69 +135,34 @@ def mlflow_type(dtype: str) -> str:
     )
 
 
-def read_training_set(spec: ModelSpec, platform: Platform, handle: TableHandle) -> _Data:
-    """Read train and holdout at the recorded version, features typed as models take them.
-
-    Rows come in the order of event time and keys, so that the same stored rows give the same model.
-    """
-    frame = platform.tables.read(handle.table, handle.delta_version)
-    features, label = list(spec.features), spec.label.name
-    require_columns(frame, [*features, label, SPLIT_COLUMN], where=handle.table)
-    strings = _string_features(column_types(frame), features)
-    order = [f"`{c}`" for c in (spec.label.event_time, *spec.label.keys)]
-    table = frame.where(f"`{SPLIT_COLUMN}` <> 'embargo'").orderBy(*order).toPandas()
-    table[features] = as_model_inputs(table[features], strings)
-    parts = dict(tuple(table.groupby(SPLIT_COLUMN, sort=False)))
-    empty = table.head(0)
-    return _Data(parts.get("train", empty), parts.get("holdout", empty), strings)
-
-
-def _string_features(types: Mapping[str, str], features: Sequence[str]) -> tuple[str, ...]:
-    for name in features:
-        kind = types[name]
-        if kind != "string" and kind not in NUMERIC and not kind.startswith("decimal"):
-            raise DataError(
-                f"feature {name}",
-                found=f"type {kind}",
-                expected="a number, a boolean or a string",
-                fix="derive a number from it in the transform (for example the age in days)",
-                rule="ml02_output_schema",
-            )
-    return tuple(f for f in features if types[f] == "string")
-
-
-def _train(
-    spec: ModelSpec, platform: Platform, run: Run, data: _Data, handle: TableHandle
-) -> tuple[RunHandle, dict[str, float]]:
-    model = fit(spec, data)
-    holdout, label = data.holdout, spec.label.name
-    features = list(spec.features)
-    probabilities = model.predict_proba(holdout[features])[:, 1].astype("float64")
-    metrics = {
-        f"holdout_{k}": v
-        for k, v in binary_metrics(holdout[label].to_numpy(), probabilities).items()
-    }
-    base = baseline_metrics(data.train[label].to_numpy(), holdout[label].to_numpy())
+def _evaluate(spec: ModelSpec, run: Run, fitted: Fitted, holdout: pd.DataFrame) -> dict[str, float]:
+    """Measure the model on the holdout beside the baseline, and log both with the evidence."""
+    judged, features, label = JUDGED[spec.model_type], list(spec.features), spec.label.name
+    truth = holdout[label].to_numpy()
+    scores = judged.score(fitted.model, holdout[features])
+    metrics = {f"holdout_{k}": v for k, v in judged.metrics(truth, scores).items()}
+    base = judged.baseline(fitted.label_mean, truth)
     metrics |= {f"baseline_{k}": v for k, v in base.items()}
     run.log(
-        params={
-            "estimator": spec.estimator.cls,
-            **spec.estimator.arguments,
-            "encoding": spec.estimator.encoding,
-        },
-        metrics={**metrics, "train_rows": len(data.train), "holdout_rows": len(holdout)},
+        params=_params(spec),
+        metrics={**metrics, "train_rows": fitted.rows, "holdout_rows": len(holdout)},
     )
-    scored = holdout[[*spec.label_keys, label]].assign(
-        probability=probabilities, prediction=model.predict(holdout[features])
-    )
-    _log_table(run, scored, HOLDOUT_FILE)
-    _log_table(run, sample_rows(spec, holdout.assign(prediction=scored["prediction"])), REPLAY_FILE)
-    uri = platform.features.log_model(
-        spec, model, run_id=run.run_id, input_example=data.train[features].head(EXAMPLE_ROWS)
-    )
-    experiment = spec.experiment("development")
-    made = RunHandle(run.run_id, run.url, experiment, uri, handle.table, handle.delta_version)
-    return made, metrics
+    predicted = fitted.model.predict(holdout[features])
+    evidence = {judged.column: scores, "prediction": predicted}
+    _log_table(run, holdout[[*spec.label_keys, label]].assign(**evidence), HOLDOUT_FILE)
+    _log_table(run, sample_rows(spec, holdout.assign(prediction=predicted)), REPLAY_FILE)
+    return metrics
+
+
+def _params(spec: ModelSpec) -> dict[str, Any]:
+    declared = spec.estimator
+    workers = {"num_workers": declared.distributed.num_workers} if declared.distributed else {}
+    return {
+        "estimator": spec.estimator_class,
+        **declared.arguments,
+        "encoding": declared.encoding,
+        **workers,
+    }
 
 
 def _log_table(run: Run, frame: pd.DataFrame, name: str) -> None:
@@ -203,27 +170,3 @@ def _log_table(run: Run, frame: pd.DataFrame, name: str) -> None:
         path = Path(folder) / name
         frame.to_parquet(path, index=False)
         run.log_file(path)
-
-
-def fit(spec: ModelSpec, data: _Data) -> Any:
-    """Fit on the training rows only.
-
-    Raises
-    ------
-    TrainingError
-        When the estimator raises; the original error stays attached.
-    """
-    features = list(spec.features)
-    numbers = [f for f in features if f not in data.strings]
-    model = make_model(spec, make_estimator(spec), data.strings, numbers)
-    try:
-        return model.fit(data.train[features], data.train[spec.label.name].to_numpy())
-    except MlAssetsError:
-        raise
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise TrainingError(
-            f"estimator {spec.estimator.cls}",
-            found=f"fitting failed: {error}",
-            expected=f"a fit on {len(data.train)} rows and {len(features)} features",
-            fix="look at the checks of training_set and labels, and at estimator.params",
-        ) from error

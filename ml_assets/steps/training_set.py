@@ -8,11 +8,13 @@ from ml_assets.platform.protocol import AS_OF_PREFIX, MATCHED_PREFIX, SPLIT_COLU
 from ml_assets.rules.facts import TrainingSetFacts
 from ml_assets.spec.catalog import TableLayout, describe
 from ml_assets.spec.errors import DataError
+from ml_assets.spec.grants import granted
 from ml_assets.steps.measure import (
     column_counts,
     column_facts,
     column_types,
     from_micros,
+    grouped,
     lookup_counts,
     lookup_facts,
 )
@@ -41,7 +43,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
     cuts = split_cuts(labels, spec.label.event_time, spec.split)
     if cuts is None:
         refuse_empty(0, where=spec.label.table)
-    layout = training_layout(spec)
+    layout = granted(training_layout(spec), spec.grants)
     staged = platform.features.stage_training_set(spec, layout, cuts, versions)  # type: ignore[arg-type]
     try:
         facts = measure_frame(staged.frame, spec, planned(layout, staged), staged=True)
@@ -102,7 +104,7 @@ def refuse_clashes(spec: ModelSpec) -> None:
 def measure_frame(
     frame: DataFrame, spec: ModelSpec, info: TableInfo, *, staged: bool
 ) -> TrainingSetFacts:
-    """Take all facts of a training set in one pass over it, grouped by part and label."""
+    """Take all facts of a training set in one pass over it, grouped by part and class."""
     from pyspark.sql import functions as F
 
     types = column_types(frame)
@@ -115,14 +117,10 @@ def measure_frame(
         **column_counts(types, features),
         **lookup_counts(spec, list(types), spec.label.event_time),
     }
-    groups = frame.groupBy(
-        F.col(f"`{SPLIT_COLUMN}`").alias("part"),
-        F.col(f"`{spec.label.name}`").cast("string").alias("label"),
-    ).agg(*(c.alias(f"c{i}") for i, c in enumerate(counts.values())))
-    parts = [
-        {"part": r[0], "label": r[1], **dict(zip(counts, r[2:], strict=True))}
-        for r in groups.collect()
-    ]
+    groups = {"part": F.col(f"`{SPLIT_COLUMN}`")}
+    if spec.kind.label_classes is not None:
+        groups["label"] = F.col(f"`{spec.label.name}`").cast("string")
+    parts = grouped(frame, groups, counts)
     return _facts(spec, info, types, features, parts, staged=staged)
 
 
@@ -145,14 +143,16 @@ def _facts(
         rows=rows,
         columns=column_facts(types, features, totals) if parts else (),
         split_rows={n: sum(p["rows"] for p in parts if str(p["part"]) == n) for n in names},
-        split_values={
-            n: {str(p["label"]): p["rows"] for p in parts if str(p["part"]) == n} for n in names
-        },
+        split_values=_values(parts, names) if spec.kind.label_classes is not None else {},
         last_train=from_micros(max(last)) if last else None,
         first_holdout=from_micros(min(first)) if first else None,
         lookups=lookup_facts(spec, rows, parts),
         staged=staged,
     )
+
+
+def _values(parts: list[dict[str, Any]], names: Sequence[str]) -> dict[str, dict[str, int]]:
+    return {n: {str(p["label"]): p["rows"] for p in parts if str(p["part"]) == n} for n in names}
 
 
 def training_layout(spec: ModelSpec) -> TableLayout:

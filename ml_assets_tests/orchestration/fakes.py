@@ -238,7 +238,7 @@ class Launcher:
     works: list[Work] = field(default_factory=list)
 
     @contextmanager
-    def launch(self, context: Any, work: Work) -> Iterator[JobRun]:  # noqa: ARG002
+    def launch(self, context: Any, work: Work, whole: Work | None = None) -> Iterator[JobRun]:  # noqa: ARG002
         self.works.append(work)
         yield JobRun(self.world, Work.from_json(json.loads(json.dumps(work.to_json()))))
 

@@ -108,6 +108,11 @@ def test_the_commit_of_the_code_is_named_and_says_when_files_were_changed(tmp_pa
     assert git_commit(dirty) == _git(dirty, "rev-parse", "HEAD") + "-dirty"
 
 
+def test_an_image_without_a_repository_is_told_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_ASSETS_GIT_COMMIT", "abc123")
+    assert trace(make_spec(), "r")["git_commit"] == "abc123"
+
+
 def test_a_trace_names_run_and_declaration() -> None:
     spec = make_spec()
     found = trace(spec, "run-1")

@@ -42,6 +42,10 @@ def sharing(request: pytest.FixtureRequest) -> Sharing | None:
     return found
 
 
+def test_the_definitions_are_loadable(make_bench: MakeBench) -> None:
+    dg.Definitions.validate_loadable(make_bench().definitions())
+
+
 def test_a_green_run_materializes_everything_in_graph_order(make_bench: MakeBench) -> None:
     bench = make_bench()
     result = bench.run()

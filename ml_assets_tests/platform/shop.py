@@ -1,4 +1,4 @@
-"""A small shop whose tables are stored without Spark: quick to make, for tests of what reads them."""
+"""A small shop on any platform (embedded: stored without Spark), for tests of what reads its tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
 
-    from ml_assets.platform.embedded import EmbeddedPlatform
+    from ml_assets.platform.protocol import Platform
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS, CUSTOMERS = 20, 12
@@ -32,15 +32,14 @@ CUTS = SplitCuts(START + timedelta(days=12), START + timedelta(days=14))
 class Shop:
     """A platform with the tables of ``spec`` stored in it."""
 
-    platform: EmbeddedPlatform
+    platform: Platform
     spec: ModelSpec
 
     def training_set(self) -> pd.DataFrame:
         """Join, publish and read back."""
         layout = TableLayout(self.spec.training_set)
-        staged = self.platform.features.stage_training_set(self.spec, layout, CUTS, {})
-        staged.publish()
-        return pq.read_table(staged.folder).to_pandas()
+        self.platform.features.stage_training_set(self.spec, layout, CUTS, {}).publish()
+        return self.platform.tables.read(layout.name).toArrow().to_pandas()
 
     def log(self, model: Any, example: pd.DataFrame) -> str:
         """Package a model in a run of its own."""
@@ -54,7 +53,7 @@ class Shop:
         return self.platform.spark.createDataFrame(rows)
 
 
-def make_shop(platform: EmbeddedPlatform, *, strings: bool) -> Shop:
+def make_shop(platform: Platform, *, strings: bool) -> Shop:
     """Store feature tables and labels; with ``strings`` one of the features is a text."""
     spec = tiny.spec() if strings else tiny.spec(feature_tables=_numeric(tiny.mapping()))
     rng = np.random.default_rng(3)
@@ -91,8 +90,11 @@ def make_shop(platform: EmbeddedPlatform, *, strings: bool) -> Shop:
     return Shop(platform, spec)
 
 
-def store(platform: EmbeddedPlatform, layout: TableLayout, rows: pa.Table) -> None:
+def store(platform: Platform, layout: TableLayout, rows: pa.Table) -> None:
     """Publish rows as a table."""
+    if not hasattr(platform.tables, "stage_arrow"):
+        platform.tables.stage(platform.spark.createDataFrame(rows), layout).publish()
+        return
 
     def write(folder: Path) -> None:
         pq.write_table(rows, folder / "rows.parquet")

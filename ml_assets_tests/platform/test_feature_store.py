@@ -33,23 +33,6 @@ def labels(shop, rows):
     store(shop.platform, TableLayout(spec.table), pa.Table.from_pylist(rows, schema))
 
 
-def test_columns_and_types_in_the_promised_order(shop):
-    info = stage(shop).publish()
-    assert [(c.name, c.type) for c in info.columns] == [
-        ("customer", "string"),
-        ("asked_at", "timestamp"),
-        ("amount", "double"),
-        ("visits", "bigint"),
-        ("city", "string"),
-        ("age", "double"),
-        ("spends", "bigint"),
-        ("__split", "string"),
-        ("__as_of_activity", "timestamp"),
-        ("__matched_profile", "boolean"),
-    ]
-    assert info.description == "Joined."
-
-
 def test_every_label_row_is_there_with_what_was_known(shop):
     staged = stage(shop)
     rows = pq.read_table(staged.folder).to_pylist()
@@ -112,18 +95,6 @@ def test_a_refused_join_leaves_the_table_and_the_folder_as_they_were(shop):
     assert shop.platform.tables.info(LAYOUT.name).version == version
     assert sorted(p.name for p in folder.iterdir()) == before
     assert not list(shop.platform.home.glob(".scratch-*"))
-
-
-def test_a_feature_called_like_the_label_is_refused(shop):
-    mapping = tiny.mapping()
-    mapping["label"]["name"] = "AGE"
-    renamed = pa.table({"customer": ["c00"], "asked_at": pa.array([START], TIME), "AGE": [1]})
-    store(shop.platform, TableLayout(shop.spec.label.table), renamed)
-    with pytest.raises(DataError, match="AGE, age") as refused:
-        shop.platform.features.stage_training_set(
-            tiny.spec(label=mapping["label"]), LAYOUT, CUTS, {}
-        )
-    assert refused.value.rule == "ml06_label_not_in_features"
 
 
 @pytest.mark.parametrize("versions", [{}, {"shop.features.profile": 7}])

@@ -309,7 +309,7 @@ def test_a_package_that_could_not_be_stored_is_marked_failed(shops, numeric, mon
 def test_a_model_stored_as_a_pickle_is_never_loaded(shops, mixed, tmp_path):
     import shutil
 
-    from ml_assets.platform.embedded.raw_models import load_model
+    from ml_assets.platform.raw_models import load_model
 
     copy = tmp_path / "copy"
     shutil.copytree(folder_of(shops["strings"], mixed[1]), copy)
@@ -328,7 +328,7 @@ def test_the_packages_own_list_of_trusted_types_does_not_count(shops, tmp_path):
 
     import skops.io
 
-    from ml_assets.platform.embedded.raw_models import load_model
+    from ml_assets.platform.raw_models import load_model
 
     shop = shops["strings"]
     rows = shop.training_set()

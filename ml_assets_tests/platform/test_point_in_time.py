@@ -63,20 +63,27 @@ def _find(label: dict[str, object], table: Table) -> dict[str, object] | None:
             return row
         if label["at"] is None or row["t"] > label["at"]:
             continue
-        if table.lookback is not None and label["at"] - row["t"] > table.lookback:
+        if table.lookback is not None and seconds(label["at"]) - seconds(row["t"]) > (
+            table.lookback.total_seconds()
+        ):
             continue
         if best is None or row["t"] > best["t"]:
             best = row
     return best
 
 
-moments = st.sampled_from([-3_600_000_000, -2, -1, 0, 1, 2, 3_600_000_000]).map(
-    lambda us: NOON + timedelta(microseconds=us)
-)
+def seconds(moment: datetime) -> int:
+    """Whole seconds since 1970, as the real client counts the age of a row."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+
+
+moments = st.sampled_from(
+    [-3_600_000_000, -1_000_001, -1_000_000, -1, 0, 1, 999_999, 3_600_000_000]
+).map(lambda us: NOON + timedelta(microseconds=us))
 numbers = st.sampled_from([1, 2, None])
 texts = st.sampled_from(["a", "B", "b", "", "it's", None])
 values = st.sampled_from([0.0, 1.5, -2.25, math.nan, math.inf, None])
-lookbacks = st.sampled_from([None, 0, 1, 2, 3_600_000_000, 3_600_000_001]).map(
+lookbacks = st.sampled_from([None, 0, 1, 2_000_000, 3_600_000_000, 3_601_000_000]).map(
     lambda us: None if us is None else timedelta(microseconds=us)
 )
 

@@ -59,27 +59,6 @@ def register(registry, name, made, **tags):
     return registry.register(name, model_uri=uri, run_id=run_id, tags=tags, description="A model.")
 
 
-def test_a_model_that_is_not_registered(registry, name):
-    assert registry.versions(name) == ()
-    assert registry.version_of(name, "champion") is None
-    with pytest.raises(DataError, match="stored: none"):
-        registry.tags(name, 1)
-
-
-def test_versions_count_up(registry, name, package):
-    assert [register(registry, name, package()) for _ in range(3)] == [1, 2, 3]
-    assert registry.versions(name) == (1, 2, 3)
-
-
-def test_the_same_run_is_registered_once(registry, name, package):
-    first, second = package(), package()
-    assert register(registry, name, first, spec="a") == 1
-    assert register(registry, name, second) == 2
-    assert register(registry, name, first, spec="b") == 1
-    assert registry.versions(name) == (1, 2)
-    assert registry.tags(name, 1) == {"spec": "b"}
-
-
 def test_a_version_is_complete_from_its_first_moment(registry, name, package):
     run_id, uri = package()
     registry.register(name, model_uri=uri, run_id=run_id, tags={"a": "1"}, description="Text.")
@@ -117,24 +96,6 @@ def test_a_logged_model_is_registered_by_its_id(registry, name, home):
     assert fetched_from == model.artifact_location
 
 
-def test_aliases_move(registry, name, package):
-    register(registry, name, package())
-    register(registry, name, package())
-    registry.set_alias(name, "champion", 1)
-    registry.set_alias(name, "challenger", 2)
-    assert (registry.version_of(name, "champion"), registry.version_of(name, "other")) == (1, None)
-    registry.set_alias(name, "champion", 2)
-    assert registry.version_of(name, "champion") == 2
-    registry.set_alias(name, "champion", 1)
-    assert registry.version_of(name, "champion") == 1
-
-
-def test_tags_are_added(registry, name, package):
-    register(registry, name, package(), a="1", b="2")
-    registry.tag(name, 1, {"b": "3", "c": "4"})
-    assert registry.tags(name, 1) == {"a": "1", "b": "3", "c": "4"}
-
-
 @pytest.mark.parametrize("alias", ["latest", "Latest", "v1", "V12", "", "1", "a b", "a'b", "@x"])
 def test_reserved_and_malformed_aliases_are_refused(registry, name, package, alias):
     register(registry, name, package())
@@ -146,29 +107,12 @@ def test_reserved_and_malformed_aliases_are_refused(registry, name, package, ali
         registry.version_of(name, alias)
 
 
-def test_versions_that_are_not_there(registry, name, package):
-    register(registry, name, package())
-    for call in (
-        lambda: registry.set_alias(name, "champion", 2),
-        lambda: registry.tags(name, 2),
-        lambda: registry.tag(name, 2, {"a": "b"}),
-    ):
-        with pytest.raises(DataError, match="stored: 1"):
-            call()
-    assert registry.version_of(name, "champion") is None
-
-
 @pytest.mark.parametrize("bad", ["model", "a.b", "a.b.c'", "a.b.c' OR name='x", "a.b/c.d"])
 def test_names_of_two_levels_or_with_quotes_are_refused(registry, bad):
     with pytest.raises(DataError, match=r"catalog\.schema\.model"):
         registry.versions(bad)
     with pytest.raises(DataError):
         registry.register(bad, model_uri="runs:/x/model", run_id="x", tags={})
-
-
-def test_uris(registry):
-    assert registry.uri("a.b.c", "champion") == "models:/a.b.c@champion"
-    assert registry.uri("a.b.c", 7) == "models:/a.b.c/7"
 
 
 def test_more_versions_than_one_page(registry, name, package, monkeypatch):

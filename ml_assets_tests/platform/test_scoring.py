@@ -20,7 +20,7 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from ml_assets.platform.embedded import EmbeddedPlatform, score_stream, scoring
 from ml_assets.platform.embedded.packages import package_folder
-from ml_assets.platform.embedded.raw_models import save_raw_model
+from ml_assets.platform.raw_models import save_raw_model
 from ml_assets.spec.catalog import TableLayout, feature_layout
 from ml_assets.spec.errors import DataError
 from ml_assets_tests.platform.shop import START, Shop, make_shop, store

@@ -104,7 +104,11 @@ def test_ctrl_c_ends_the_query_and_nothing_else(home):
         except KeyboardInterrupt:
             assert platform.spark is spark
             assert spark.range(3).count() == 3
-            assert not [p for p in folder.rglob("*") if p.is_file()]
+            assert not platform.tables.info("a.b.c").exists
+            # On a busy machine the engine may still finish a file after its folder was removed: it is
+            # in a staging folder of its own, which a later staging removes.
+            left = [p.relative_to(folder).parts for p in folder.rglob("*.parquet")]
+            assert all(len(parts) > 1 for parts in left), left
             print("interrupted")
     """
     done = run_python(code, home)

@@ -37,13 +37,6 @@ def values(frame, column="k"):
     return sorted(row[column] for row in frame.select(column).collect())
 
 
-def test_a_table_that_is_not_there(platform):
-    info = platform.tables.info(NAME)
-    assert (info.exists, info.version, info.data_version, info.columns) == (False, -1, -1, ())
-    with pytest.raises(DataError, match="materialize the asset"):
-        platform.tables.read(NAME)
-
-
 def test_staged_rows_are_invisible_until_published(platform, spark):
     staged = platform.tables.stage(rows(spark), LAYOUT)
     assert values(staged.frame) == [0, 1, 2]
@@ -106,13 +99,6 @@ def test_publishing_replaces_rows_and_schema(platform, spark):
     assert values(platform.tables.read(NAME)) == [10, 11]
 
 
-def test_publishing_again_is_one_commit(platform, spark):
-    first = platform.tables.stage(rows(spark), LAYOUT).publish()
-    second = platform.tables.stage(rows(spark, 5), LAYOUT).publish()
-    assert second.version == first.version + 1
-    assert second.data_version == second.version
-
-
 def test_description_keys_and_tags_follow_the_layout(platform, spark):
     platform.tables.stage(rows(spark), LAYOUT).publish()
     changed = TableLayout(name=NAME, primary_keys=("ts",), description="New.", tags={"a": "b"})
@@ -122,14 +108,6 @@ def test_description_keys_and_tags_follow_the_layout(platform, spark):
     assert info.description == "New."
     assert info.tags == {"a": "b"}
     assert info.data_version == info.version
-
-
-def test_older_versions_stay_readable(platform, spark):
-    versions = [
-        platform.tables.stage(rows(spark, n), LAYOUT).publish().version for n in range(1, 5)
-    ]
-    counts = [platform.tables.read(NAME, version).count() for version in versions]
-    assert counts == [1, 2, 3, 4]
 
 
 def test_a_long_history_stays_readable(platform, spark):
@@ -147,27 +125,6 @@ def test_a_long_history_stays_readable(platform, spark):
     assert not list((path / "_delta_log").glob("*checkpoint*"))
 
 
-def test_a_frame_that_was_read_does_not_change(platform, spark):
-    platform.tables.stage(rows(spark), LAYOUT).publish()
-    frame = platform.tables.read(NAME)
-    platform.tables.stage(rows(spark, 9), LAYOUT).publish()
-    assert frame.count() == 3
-
-
-def test_a_table_can_be_replaced_by_its_own_rows(platform, spark):
-    platform.tables.stage(rows(spark), LAYOUT).publish()
-    doubled = platform.tables.read(NAME).selectExpr("k * 2 AS k", "ts", "x")
-    platform.tables.stage(doubled, LAYOUT).publish()
-    assert values(platform.tables.read(NAME)) == [0, 2, 4]
-
-
-@pytest.mark.parametrize("version", [99, -3])
-def test_a_version_that_is_not_there(platform, spark, version):
-    latest = platform.tables.stage(rows(spark), LAYOUT).publish().version
-    with pytest.raises(DataError, match=f"latest is {latest}"):
-        platform.tables.read(NAME, version)
-
-
 def test_no_rows_are_rows_too(platform, spark):
     platform.tables.stage(rows(spark), LAYOUT).publish()
     staged = platform.tables.stage(rows(spark, 0), LAYOUT)
@@ -177,15 +134,6 @@ def test_no_rows_are_rows_too(platform, spark):
     assert platform.tables.read(NAME).count() == 0
     assert platform.tables.read(NAME).dtypes == rows(spark).dtypes
     assert len(platform.tables.files(NAME)) == 1
-
-
-def test_audit_columns_are_staged_and_not_published(platform, spark):
-    frame = rows(spark).selectExpr("*", "k > 0 AS was_repaired")
-    staged = platform.tables.stage(frame, LAYOUT, ["was_repaired"])
-    assert staged.frame.where("was_repaired").count() == 2
-    info = staged.publish()
-    assert info.column_names == ("k", "ts", "x")
-    assert platform.tables.read(NAME).columns == ["k", "ts", "x"]
 
 
 def test_commit_properties_are_stored(platform, spark):
@@ -271,11 +219,6 @@ def test_columns_that_the_layout_names_must_be_there(platform, spark, layout, sa
     assert not platform.tables.path(NAME).exists()
 
 
-def test_an_audit_column_cannot_stand_for_a_stored_one(platform, spark):
-    with pytest.raises(DataError, match="documented column 'x'"):
-        platform.tables.stage(rows(spark), LAYOUT, ["x"])
-
-
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
@@ -306,16 +249,6 @@ def test_duplicate_columns_of_a_join(platform, spark):
     left, right = rows(spark), rows(spark)
     with pytest.raises(DataError, match="more than once"):
         platform.tables.stage(left.join(right, left.k == right.k), plain())
-
-
-def test_nulls_in_not_null_columns_are_shown_staged_and_refused_at_publication(platform, spark):
-    columns = "CASE WHEN id > 1 THEN id END AS k, timestamp_seconds(id) AS ts, 1D AS x"
-    staged = platform.tables.stage(rows(spark, 5, columns), LAYOUT)
-    assert staged.frame.where("k IS NULL").count() == 2
-    with pytest.raises(DataError, match="2 nulls in 'k'"):
-        staged.publish()
-    staged.discard()
-    assert not platform.tables.info(NAME).exists
 
 
 def test_nulls_are_found_without_statistics(platform):
@@ -352,14 +285,6 @@ def test_discarded_rows_are_gone_and_the_table_is_as_it_was(platform, spark):
     assert platform.tables.info(NAME) == before
     with pytest.raises(StorageError, match="discarded"):
         staged.publish()
-
-
-def test_discarding_after_publication_does_nothing(platform, spark):
-    staged = platform.tables.stage(rows(spark), LAYOUT)
-    info = staged.publish()
-    staged.discard()
-    assert staged.publish() == info
-    assert platform.tables.read(NAME).count() == 3
 
 
 # --- seeding
@@ -408,16 +333,6 @@ def test_seeding_keeps_types(platform):
     assert stored["float"][2] == np.inf
 
 
-def test_seeding_happens_once(platform):
-    first = platform.tables.seed(NAME, lambda: pd.DataFrame({"a": [1, 2]}))
-
-    def never():
-        raise AssertionError
-
-    assert platform.tables.seed(NAME, never) == first
-    assert platform.tables.read(NAME).count() == 2
-
-
 def test_two_processes_that_seed_the_same_table(platform):
     def slow():
         platform.tables.seed(NAME, lambda: pd.DataFrame({"a": [1]}))  # somebody else is faster
@@ -442,13 +357,6 @@ def test_seeds_that_cannot_be_stored_are_refused_by_column(platform, column, val
     with pytest.raises(DataError, match=f"'{column}'"):
         platform.tables.seed(NAME, lambda: pd.DataFrame({"ok": [1, 2, 3], column: values_}))
     assert not platform.tables.path(NAME).exists()
-
-
-def test_an_empty_seed_keeps_its_columns(platform):
-    frame = pd.DataFrame({"a": pd.Series([], dtype="int64"), "b": pd.Series([], dtype="object")})
-    info = platform.tables.seed(NAME, lambda: frame)
-    assert [(c.name, c.type) for c in info.columns] == [("a", "bigint"), ("b", "string")]
-    assert platform.tables.read(NAME).count() == 0
 
 
 def test_the_log_is_plain_delta(platform, spark):

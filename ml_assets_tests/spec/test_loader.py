@@ -131,7 +131,7 @@ underscores
         """
         [promotion_absolute] defs.yaml:51: attributes.gates.rocauc
           found:    'rocauc'
-          expected: one of roc_auc, pr_auc, log_loss, brier, accuracy
+          expected: one of roc_auc, pr_auc, log_loss, brier, accuracy, rmse, mae, median_ae, r2
           fix:      write 'roc_auc' (did you mean that?)
         """,
     ),

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from ml_assets.spec.errors import SpecError, TrainingError
 from ml_assets.steps.estimator import as_model_inputs, make_estimator, make_model
-from ml_assets.steps.metrics import baseline_metrics, binary_metrics
+from ml_assets.steps.metrics import JUDGED, binary_metrics
 from ml_assets_tests import tiny
 
 FOREST = {"class": "sklearn.ensemble.GradientBoostingClassifier", "params": {"n_estimators": 5}}
@@ -92,7 +92,7 @@ def test_metrics_are_those_of_scikit_learn_and_the_baseline_is_the_base_rate() -
     assert metrics["pr_auc"] == average_precision_score(label, p)
     assert metrics["log_loss"] == log_loss(label, p)
     assert metrics["brier"] == brier_score_loss(label, p)
-    base = baseline_metrics(np.array([0, 0, 0, 1]), label)
+    base = JUDGED["binary_classification"].baseline(0.25, label)
     assert (base["roc_auc"], base["pr_auc"]) == (0.5, label.mean())
     assert base["brier"] == pytest.approx(np.mean((label - 0.25) ** 2))
 

@@ -21,7 +21,8 @@ LOCKED = [
 ]
 DECLARED = [
     Requirement(text)
-    for extra in [PROJECT["dependencies"], *EXTRAS.values()]
+    # `databricks` is installed in jobs only, never beside the orchestrator.
+    for extra in [PROJECT["dependencies"], *(EXTRAS[n] for n in EXTRAS if n != "databricks")]
     for text in extra
     if not text.startswith("ml_assets[")
 ]
@@ -97,7 +98,7 @@ def test_the_lock_fits_what_is_declared(declared: Requirement) -> None:
 
 def test_everything_is_in_all() -> None:
     [everything] = EXTRAS["all"]
-    assert Requirement(everything).extras == set(EXTRAS) - {"all", "lock"}
+    assert Requirement(everything).extras == set(EXTRAS) - {"all", "databricks", "lock"}
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,11 @@ def test_everything_is_in_all() -> None:
         ".github/workflows/ci.yml",
         "Makefile",
         "constraints.txt",
+        "ml_assets_tests/conformance/locks/fe-0.12.1.txt",
+        "ml_assets_tests/conformance/locks/fe-0.18.2.txt",
         "pyproject.toml",
         "setup.cfg",
+        "tools/conformance.py",
         "tools/setup_env.py",
         "workspace.yaml",
     ],

@@ -16,7 +16,9 @@ TARGETS = [
     "setup",
     "demo",
     "ui",
+    "doctor",
     "test",
+    "conformance",
     "lint",
     "types",
     "imports",
@@ -24,7 +26,7 @@ TARGETS = [
     "lock",
     "clean",
 ]
-PARTS = ["ruff check", "ruff format", "mypy", "lint-imports", "pytest"]
+PARTS = ["ruff check", "ruff format", "mypy", "lint-imports", "pytest", "tools/conformance.py"]
 
 # Stands in for Python and every tool: says what it was asked for, fails where it is told to.
 FAKE_TOOL = """#!/bin/sh
@@ -78,6 +80,9 @@ def test_every_target_is_phony() -> None:
         (["demo"], "-m ml_assets.cli demo --model flight_ops/arrival_delay"),
         (["demo", "MODEL=shop/churn"], "-m ml_assets.cli demo --model shop/churn"),
         (["ui"], "-m ml_assets.cli ui"),
+        (["doctor"], "-m ml_assets.cli doctor"),
+        (["doctor", "ARGS=--run"], "-m ml_assets.cli doctor --run"),
+        (["conformance"], "tools/conformance.py"),
         (["bench"], "-m benchmarks"),
     ],
 )
@@ -126,7 +131,7 @@ def test_ci_is_make_test(checkout: Path) -> None:
     done = subprocess.run(
         ["bash", checkout / ".ci" / "run"],
         cwd=checkout.parent,
-        env={"PATH": os.environ["PATH"], "PYTHON": "true", "FAIL_AT": "pytest"},
+        env={"PATH": os.environ["PATH"], "PYTHON": "true", "FAIL_AT": PARTS[-1]},
         check=False,
         text=True,
         capture_output=True,
@@ -137,6 +142,7 @@ def test_ci_is_make_test(checkout: Path) -> None:
 
 def test_clean_keeps_the_environment_and_the_warehouse(checkout: Path) -> None:
     kept = [".venv/bin/python", ".venv/lib/__pycache__/x.pyc", ".ml_assets/ml/feat/t/part.parquet"]
+    kept += [".conformance/fe/lib/__pycache__/x.pyc"]
     removed = ["build/lib/x.py", "ml_assets/__pycache__/x.pyc", ".mypy_cache/x", "dist/x.whl"]
     for name in [*kept, *removed]:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.embedded.failures import words
-from ml_assets.platform.embedded.spark_types import simple_type
 from ml_assets.platform.embedded.staging import MARKS
 from ml_assets.platform.embedded.warehouse import LOG_FOLDER
+from ml_assets.platform.spark_types import simple_type
 from ml_assets.spec.catalog import ColumnInfo, TableInfo
 from ml_assets.spec.errors import ConcurrentWriteError, StorageError
 

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.embedded.delta_files import snapshot
 from ml_assets.platform.embedded.duck import connect, copy_to_parquet
-from ml_assets.platform.embedded.point_in_time import (
-    Lookup,
-    PointInTimeJoin,
-    Rows,
-    refuse_repeats,
-)
+from ml_assets.platform.embedded.point_in_time import Lookup, PointInTimeJoin, Rows
+from ml_assets.platform.lookup_checks import refuse_repeats
 from ml_assets.platform.protocol import SPLIT_COLUMN
 
 if TYPE_CHECKING:
@@ -116,7 +112,7 @@ class EmbeddedFeatureStore:
         """
         import pandas as pd
 
-        from ml_assets.platform.embedded.raw_models import load_model
+        from ml_assets.platform.raw_models import load_model
 
         predictions = load_model(self._folder(model_uri)).predict_frame(features)
         return pd.Series(predictions, index=features.index, name="prediction")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.embedded.delta import open_table
-from ml_assets.platform.embedded.raw_models import save_raw_model
 from ml_assets.platform.package_layout import (
     FEATURE_STORE_FOLDER,
     LOADER_MODULE,
@@ -18,6 +17,7 @@ from ml_assets.platform.package_layout import (
     PackagedColumn,
     PackagedTable,
 )
+from ml_assets.platform.raw_models import save_raw_model
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """The point-in-time join: for each row, the feature row that was known as of the row's time.
 
 A feature row matches when its keys are equal and its event time is not later than the as-of time
-(equal matches) and, with a lookback, not older than it (inclusive). The latest such row is taken
-whole: its nulls stay null. No match gives null. Null keys match nothing. Rows are never lost and
-never multiplied. Tables without an event time match on their keys alone.
+(equal matches) and, with a lookback, not older than it (inclusive, in whole seconds). The latest
+such row is taken whole: its nulls stay null. No match gives null. Null keys match nothing. Rows are
+never lost and never multiplied. Tables without an event time match on their keys alone.
 
 It runs in two queries. The first matches keys and times alone, into a narrow temporary table; the
 second fetches the features by equality, with the features' Parquet files as the streaming side. So
@@ -19,8 +19,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.embedded.duck import identifier
+from ml_assets.platform.lookup_checks import (
+    check_column,
+    check_event_time,
+    check_key_types,
+    refuse_repeats,
+)
 from ml_assets.platform.protocol import AS_OF_PREFIX, MATCHED_PREFIX
-from ml_assets.spec.errors import DataError, did_you_mean
+from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +66,7 @@ class Rows:
         """
         what = f"table {stored.table}, version {stored.version}"
         for name in columns:
-            _check_column(what, name, stored.types)
+            check_column(what, name, stored.types)
         return cls(
             what, stored.relation(connection, columns), {c: stored.types[c] for c in columns}
         )
@@ -202,24 +208,6 @@ class PointInTimeJoin:
         return f"LEFT JOIN ({relation}) AS f{i} ON {' AND '.join(on)}"
 
 
-def refuse_repeats(what: str, names: Sequence[str]) -> None:
-    """Refuse columns that are equal when case is ignored, as Spark and DuckDB do.
-
-    Raises
-    ------
-        DataError: Naming them.
-    """
-    lowered = [n.lower() for n in names]
-    if repeated := sorted({n for n in names if lowered.count(n.lower()) > 1}):
-        raise DataError(
-            what,
-            found=f"several columns called {', '.join(repeated)} (case does not count)",
-            expected="each column of the joined rows once",
-            fix="rename the feature in its transform; a label or a key cannot be a feature too",
-            rule="ml06_label_not_in_features",
-        )
-
-
 def _stored_keys(lookup: Lookup) -> tuple[str, ...]:
     time = (lookup.event_time[0],) if lookup.event_time else ()
     return tuple(k for k, _ in lookup.keys) + time
@@ -233,8 +221,9 @@ def _age_limited(lookup: Lookup, time: str, as_of: str) -> str:
     """Forget a match that is older than the lookback: then none is younger."""
     if lookup.lookback is None:
         return time
-    microseconds = lookup.lookback // timedelta(microseconds=1)
-    return f"CASE WHEN epoch_us({as_of}) - epoch_us({time}) <= {microseconds} THEN {time} END"
+    # In whole seconds, as the feature engineering client counts.
+    age = f"date_diff('second', {time}, {as_of})"
+    return f"CASE WHEN {age} <= {lookup.lookback.total_seconds()} THEN {time} END"
 
 
 def _repeated_keys(connection: duckdb.DuckDBPyConnection, lookup: Lookup) -> str:
@@ -251,45 +240,14 @@ def _repeated_keys(connection: duckdb.DuckDBPyConnection, lookup: Lookup) -> str
 def _check_lookup(rows: Rows, lookup: Lookup) -> None:
     stored = lookup.snapshot
     for name in (*_stored_keys(lookup), *(c for c, _ in lookup.columns)):
-        _check_column(f"table {stored.table}, version {stored.version}", name, stored.types)
+        check_column(f"table {stored.table}, version {stored.version}", name, stored.types)
     for key, mine in lookup.keys:
-        _check_column(rows.what, mine, rows.types)
-        _check_key_types(rows, lookup, key, mine)
+        check_column(rows.what, mine, rows.types)
+        check_key_types(
+            rows.what, (mine, rows.types[mine]), f"table {stored.table}", (key, stored.types[key])
+        )
     if lookup.event_time:
         time, as_of = lookup.event_time
-        _check_column(rows.what, as_of, rows.types)
-        _check_event_time(rows.what, as_of, rows.types[as_of])
-        _check_event_time(f"table {stored.table}", time, stored.types[time])
-
-
-def _check_column(where: str, name: str, types: Mapping[str, str]) -> None:
-    if name not in types:
-        raise DataError(
-            where,
-            found=f"no column {name!r}; columns: {', '.join(types)}",
-            expected=f"a column {name!r}{did_you_mean(name, types)}",
-            fix="materialize the table again with this column, or correct the declaration",
-        )
-
-
-def _check_key_types(rows: Rows, lookup: Lookup, key: str, mine: str) -> None:
-    theirs, ours = lookup.snapshot.types[key], rows.types[mine]
-    if theirs != ours:
-        raise DataError(
-            f"key {mine!r}",
-            found=f"{ours} in {rows.what}, {theirs} in table {lookup.snapshot.table} ({key!r})",
-            expected="exactly the same type on both sides, as the Databricks feature store asks",
-            fix=f'cast one of them in its transform, for example F.col("{mine}").cast("{theirs}")',
-            rule="ml01_table_registered",
-        )
-
-
-def _check_event_time(where: str, name: str, kind: str) -> None:
-    if kind != "timestamp":
-        raise DataError(
-            f"{where}, event time {name!r}",
-            found=f"type {kind}",
-            expected="timestamp (an instant, stored in UTC)",
-            fix=f'cast it in the transform: F.col("{name}").cast("timestamp")',
-            rule="ml01_table_registered",
-        )
+        check_column(rows.what, as_of, rows.types)
+        check_event_time(rows.what, as_of, rows.types[as_of])
+        check_event_time(f"table {stored.table}", time, stored.types[time])

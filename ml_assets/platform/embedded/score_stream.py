@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.embedded.duck import batches_of
+from ml_assets.platform.protocol import PREDICTION
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ml_assets.platform.embedded.point_in_time import PointInTimeJoin
-    from ml_assets.platform.embedded.raw_models import LoadedModel
+    from ml_assets.platform.raw_models import LoadedModel
 
-PREDICTION = "prediction"
 #: 32 of DuckDB's own units of work: large enough to forget the cost of a call, small for caches.
 BATCH_ROWS = 65_536
 #: DuckDB computes this much ahead.

@@ -11,9 +11,10 @@ from ml_assets.platform.embedded.delta_files import Snapshot, snapshot
 from ml_assets.platform.embedded.duck import connect, scratch_folder
 from ml_assets.platform.embedded.failures import storage_errors
 from ml_assets.platform.embedded.point_in_time import Lookup, PointInTimeJoin, Rows
-from ml_assets.platform.embedded.raw_models import load_model
-from ml_assets.platform.embedded.score_stream import PREDICTION, ScoreStream, cast_inputs
-from ml_assets.platform.package_layout import read_feature_spec, read_package
+from ml_assets.platform.embedded.score_stream import ScoreStream, cast_inputs
+from ml_assets.platform.package_layout import read_feature_spec
+from ml_assets.platform.raw_models import load_model
+from ml_assets.platform.scoring_checks import checked_keys, declared_type, not_looked_up
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ml_assets.platform.embedded.tables import EmbeddedTables
     from ml_assets.platform.package_layout import FeatureSpec, PackagedColumn
     from ml_assets.spec.catalog import TableLayout
-
-_OUTPUT_TYPES = {"long": "int64", "double": "float64"}
 
 
 @dataclass(frozen=True)
@@ -99,31 +98,14 @@ class Scoring:
 
     def _key_types(self, keys: DataFrame, packaged: FeatureSpec) -> dict[str, str]:
         types = {f.name: f.dataType.simpleString() for f in keys.schema.fields}
-        taken = {PREDICTION, *self.constants, *(c.name.lower() for c in packaged.inputs)}
-        if clash := sorted(n for n in types if n.lower() in taken):
-            raise DataError(
-                "the keys to score",
-                found=f"columns {', '.join(clash)}, which scoring looks up or writes itself",
-                expected=f"the columns {', '.join(self.key_columns)}",
-                fix="drop them from the function that returns the keys (scoring.keys)",
-                rule="predictions_complete",
-            )
-        if missing := [k for k in self.key_columns if k not in types]:
-            raise DataError(
-                "the keys to score",
-                found=f"no column {', '.join(missing)}; columns: {', '.join(types)}",
-                expected=f"the columns {', '.join(self.key_columns)}",
-                fix="return them from the function that returns the keys (scoring.keys)",
-                rule="predictions_complete",
-            )
-        return {k: types[k] for k in self.key_columns}
+        return checked_keys(types, packaged, self.key_columns, self.constants)
 
     def _lookups(self, packaged: FeatureSpec) -> list[Lookup]:
         """Group the package's inputs by how they are looked up, in order of first appearance."""
         groups: dict[tuple[str, tuple[str, ...], str | None], list[PackagedColumn]] = {}
         for column in packaged.inputs:
             if column.table is None:
-                raise _not_looked_up(self.package, column.name)
+                raise not_looked_up(self.package, column.name)
             how = (column.table, column.lookup_key, column.as_of)
             groups.setdefault(how, []).append(column)
         return [
@@ -166,33 +148,3 @@ class Scoring:
             event_time=(info.event_time, as_of) if info.event_time and as_of else None,
             lookback=None if lookback is None else timedelta(seconds=lookback),
         )
-
-
-def declared_type(package: Path) -> str:
-    """Read the numpy type that a package's signature declares.
-
-    Raises
-    ------
-    DataError
-        When it declares no single output of type long or double.
-    """
-    outputs = read_package(package, package.name).outputs
-    if len(outputs) != 1 or outputs[0] not in _OUTPUT_TYPES:
-        raise DataError(
-            f"package {package}",
-            found=f"a signature with outputs {list(outputs)}",
-            expected=f"one output, of type {' or '.join(_OUTPUT_TYPES)}",
-            fix="materialize trained_model again: its package states the output type",
-            rule="ml02_output_schema",
-        )
-    return _OUTPUT_TYPES[outputs[0]]
-
-
-def _not_looked_up(package: Path, column: str) -> DataError:
-    return DataError(
-        f"package {package}",
-        found=f"input {column!r} that comes with the rows to score",
-        expected="inputs that are looked up in feature tables",
-        fix="put the column into a feature table and train again",
-        rule="ml02_inputs_match_features",
-    )

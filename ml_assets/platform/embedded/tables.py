@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.embedded import delta
 from ml_assets.platform.embedded.failures import storage_errors
-from ml_assets.platform.embedded.layouts import check_fits
 from ml_assets.platform.embedded.plain_paths import plain_path
 from ml_assets.platform.embedded.staged import EmbeddedStaged
 from ml_assets.platform.embedded.staging import Staging, remove_orphans
 from ml_assets.platform.embedded.warehouse import check_home, data_version, table_path
+from ml_assets.platform.layouts import check_fits
 from ml_assets.spec.catalog import TableInfo, TableLayout
 from ml_assets.spec.errors import ConcurrentWriteError, DataError, StorageError
 
@@ -133,7 +133,8 @@ class EmbeddedTables:
         DataError
             When a column cannot be stored (mixed types, durations).
         """
-        from ml_assets.platform.embedded.seeds import arrow_table, write_table
+        from ml_assets.platform.embedded.seeds import write_table
+        from ml_assets.platform.seed_rows import arrow_table
 
         stored = self.info(name)
         if stored.exists:

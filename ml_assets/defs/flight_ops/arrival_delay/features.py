@@ -103,8 +103,9 @@ def measured(column: str) -> Column:
 
 
 def after_minutes(time: Column, minutes: Column) -> Column:
-    """Add minutes to a timestamp."""
-    return F.timestamp_micros(F.unix_micros(time) + (minutes * 60_000_000).cast("bigint"))
+    """Add minutes to a timestamp. As a double: microseconds do not fit into 32 bits."""
+    micros = (minutes.cast("double") * 60_000_000).cast("bigint")
+    return F.timestamp_micros(F.unix_micros(time) + micros)
 
 
 def _keys(flights: DataFrame, *more: str) -> DataFrame:

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.package_layout import (
@@ -34,6 +35,8 @@ TRUSTED_TYPES = frozenset(
         "xgboost.core.Booster",
         "xgboost.sklearn.XGBClassifier",
         "xgboost.sklearn.XGBRFClassifier",
+        "xgboost.sklearn.XGBRFRegressor",
+        "xgboost.sklearn.XGBRegressor",
     }
 )
 #: Boosters whose prediction XGBoost documents as thread-safe (None: its default, gbtree).
@@ -55,25 +58,39 @@ def save_raw_model(
     TrainingError
         When the estimator holds types that cannot be stored safely.
     """
-    import mlflow.sklearn
-    import mlflow.xgboost
     from mlflow.models import ModelSignature
 
-    common: dict[str, Any] = {
-        "signature": ModelSignature(outputs=outputs),
-        "input_example": input_example,
-        "pip_requirements": requirements,
-    }
+    flavor, how = flavor_of(model)
+    flavor.save_model(
+        model,
+        str(path),
+        signature=ModelSignature(outputs=outputs),
+        input_example=input_example,
+        pip_requirements=requirements,
+        **how,
+    )
+
+
+def flavor_of(model: Any) -> tuple[Any, dict[str, Any]]:
+    """Choose MLflow's flavor for a fitted estimator, and the arguments that keep pickle out of it.
+
+    Raises
+    ------
+    TrainingError
+        When the estimator holds types that cannot be stored safely.
+    """
+    import mlflow.sklearn
+    import mlflow.xgboost
+
     if _is_xgboost(model):
-        mlflow.xgboost.save_model(model, str(path), model_format="ubj", **common)
-    else:
-        mlflow.sklearn.save_model(
-            model,
-            str(path),
-            serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-            skops_trusted_types=_needed_types(model),
-            **common,
-        )
+        return mlflow.xgboost, {"model_format": "ubj"}
+    skops_format = getattr(mlflow.sklearn, "SERIALIZATION_FORMAT_SKOPS", None)
+    if skops_format is None or find_spec("skops") is None:
+        raise _unsafe(model, f"no skops here, or MLflow {mlflow.__version__} does not know it")
+    return mlflow.sklearn, {
+        "serialization_format": skops_format,
+        "skops_trusted_types": _needed_types(model),
+    }
 
 
 @dataclass(frozen=True)

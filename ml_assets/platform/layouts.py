@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ml_assets.platform.embedded.spark_types import leaf_types, simple_type, simple_types
+from ml_assets.platform.spark_types import leaf_types, simple_type, simple_types
 from ml_assets.spec.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:

@@ -1,0 +1,76 @@
+"""What the Jobs API says about a job run, in the few words that matter here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from databricks.sdk.service.jobs import Run
+
+_WAITING = frozenset({"BLOCKED", "PENDING", "QUEUED", "WAITING_FOR_RETRY"})
+_ENDED = frozenset({"INTERNAL_ERROR", "SKIPPED", "TERMINATED"})
+
+
+@dataclass(frozen=True)
+class Status:
+    """One look at a job run of one task. ``task_run_id`` is None before the task exists."""
+
+    life: str
+    result: str
+    message: str
+    url: str
+    task_run_id: int | None
+    task_life: str
+
+    @classmethod
+    def of(cls, run: Run) -> Status:
+        """Read the answer of ``jobs.get_run``."""
+        state, tasks = run.state, run.tasks or []
+        task = tasks[0] if tasks else None
+        return cls(
+            life=_word(state and state.life_cycle_state),
+            result=_word(state and state.result_state),
+            message=(state and state.state_message) or "",
+            url=run.run_page_url or "",
+            task_run_id=task.run_id if task else None,
+            task_life=_word(task and task.state and task.state.life_cycle_state),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Nothing runs any more, and the result is final."""
+        return self.life in _ENDED
+
+    @property
+    def stopping(self) -> bool:
+        """The task does no more work."""
+        return self.ended or self.life == "TERMINATING"
+
+    @property
+    def waiting(self) -> bool:
+        """The task has not started: its machines, its environment or its turn are missing."""
+        return not self.stopping and (self.life in _WAITING or self.task_life in _WAITING)
+
+    @property
+    def succeeded(self) -> bool:
+        """It ended, and well."""
+        return self.ended and self.result == "SUCCESS"
+
+    def __str__(self) -> str:
+        """State, result and what Databricks says about it.
+
+        >>> print(Status("TERMINATED", "FAILED", "Task x failed", "", None, ""))
+        TERMINATED FAILED: Task x failed
+        """
+        words = " ".join(word for word in (self.life, self.result) if word)
+        return f"{words}: {self.message}" if self.message else words
+
+
+#: Before the first look.
+UNKNOWN = Status("PENDING", "", "", "", None, "")
+
+
+def _word(value: Any) -> str:
+    """The name of an enum's member; empty for None."""
+    return str(value.value) if value else ""

@@ -1,0 +1,1 @@
+"""What the protocol promises, on every platform: embedded here, databricks in `make conformance`."""

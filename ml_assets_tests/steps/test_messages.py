@@ -1,0 +1,73 @@
+"""Messages arrive on time, complete and in order, also when the volume has its moods."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from ml_assets.steps.messages import PromptWriter
+
+
+def written(folder):
+    """Messages by chunk, in the order of the chunks."""
+    files = sorted(folder.glob("*.json"), key=lambda file: int(file.stem))
+    assert [file.name for file in files] == [f"{i + 1}.json" for i in range(len(files))]
+    return [[json.loads(line)["n"] for line in f.read_text().splitlines()] for f in files]
+
+
+def test_the_rest_is_written_at_once_when_the_job_ends(tmp_path):
+    began = time.monotonic()
+    with PromptWriter(interval=60).open({"path": str(tmp_path)}) as channel:
+        channel.write_message({"n": 1})
+        channel.write_message({"n": 2})
+    assert written(tmp_path) == [[1, 2]]
+    assert time.monotonic() - began < 1
+
+
+def test_nothing_is_written_when_there_is_nothing(tmp_path):
+    with PromptWriter(interval=0.01).open({"path": str(tmp_path)}):
+        time.sleep(0.1)
+    assert written(tmp_path) == []
+
+
+def test_what_is_there_is_written_while_the_job_runs(tmp_path):
+    with PromptWriter(interval=0.05).open({"path": str(tmp_path)}) as channel:
+        channel.write_message({"n": 1})
+        deadline = time.monotonic() + 5
+        while not written(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert written(tmp_path) == [[1]]
+        channel.write_message({"n": 2})
+    assert written(tmp_path) == [[1], [2]]
+
+
+def send_and_raise(folder):
+    with PromptWriter(interval=60).open({"path": str(folder)}) as channel:
+        channel.write_message({"n": 1})
+        raise ValueError("broken")
+
+
+def test_it_is_written_when_the_job_raises(tmp_path):
+    with pytest.raises(ValueError, match="broken"):
+        send_and_raise(tmp_path)
+    assert written(tmp_path) == [[1]]
+
+
+def test_what_could_not_be_written_is_written_later(tmp_path):
+    folder = tmp_path / "later"
+    with PromptWriter(interval=0.02).open({"path": str(folder)}) as channel:
+        channel.write_message({"n": 1})
+        time.sleep(0.2)
+        channel.write_message({"n": 2})
+        folder.mkdir()
+    assert [n for chunk in written(folder) for n in chunk] == [1, 2]
+
+
+def test_what_can_never_be_written_fails_the_job(tmp_path):
+    with (
+        pytest.raises(OSError, match="nowhere"),
+        PromptWriter(interval=60).open({"path": str(tmp_path / "nowhere")}) as channel,
+    ):
+        channel.write_message({"n": 1})
