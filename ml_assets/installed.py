@@ -18,6 +18,7 @@ PACKAGES = (
     "pandas",
     "pyspark",
     "scikit-learn",
+    "skops",
     "xgboost",
 )
 

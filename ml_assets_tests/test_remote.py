@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -148,6 +149,13 @@ def test_work_for_another_version_of_the_code_is_refused_before_anything_is_done
     assert done.returncode != 0
     assert "install the same version of ml_assets on both sides" in done.stderr
     assert custom(sent(tmp_path / "job")) == []
+
+
+def test_another_wheel_than_the_one_that_was_sent_is_refused() -> None:
+    with pytest.raises(SpecError, match="restart the cluster"):
+        remote.refuse_other_code("0.0.1+0123456789abcdef")
+    remote.refuse_other_code(None)
+    remote.refuse_other_code(metadata.version("ml_assets"))
 
 
 def test_a_platform_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

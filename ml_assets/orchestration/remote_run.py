@@ -42,21 +42,21 @@ class RemoteRun:
         Everything that can be known before is found out before: a red or missing input costs no
         job run, and when every task has to be skipped none is submitted.
         """
-        tasks = self._allowed(self._wanted)
-        if not tasks:
-            return
+        tasks, refused = self._sorted_out(self._wanted)
         yield from self._refuse_unmade(tasks)
-        # A job run that a killed process left behind was asked for all of it.
-        whole = self._work(self._allowed(self._asked)) if self._made else None
         reports: list[Report] = []
-        launch = self.context.resources.databricks.launch
-        with launch(self.context, self._work(tasks), whole) as job:
-            first = {RUN_URL: job.url, RUN_ID: job.run_id}
-            for report in job.reports():
-                if report.asset in {task.asset for task in tasks}:
-                    reports.append(report)
-                    yield from self._events(report, first)
-        self._raise_for(reports, first)
+        first: dict[str, Any] = {}
+        if tasks:
+            # A job run that a killed process left behind was asked for all of it.
+            whole = self._work(self._sorted_out(self._asked)[0]) if self._made else None
+            launch = self.context.resources.databricks.launch
+            with launch(self.context, self._work(tasks), whole) as job:
+                first = {RUN_URL: job.url, RUN_ID: job.run_id}
+                for report in job.reports():
+                    if report.asset in {task.asset for task in tasks}:
+                        reports.append(report)
+                        yield from self._events(report, first)
+        self._raise_for(refused, reports, first)
 
     @cached_property
     def _asked(self) -> tuple[Task, ...]:
@@ -90,39 +90,64 @@ class RemoteRun:
                 found.append(task.asset)
         return frozenset(a for a in found if not red_inputs(self.spec, self._verdicts((a,))))
 
-    def _allowed(self, tasks: Sequence[Task]) -> list[Task]:
-        """Refuse on a red blocking input; leave out what any other red ERROR skips.
+    def _sorted_out(self, tasks: Sequence[Task]) -> tuple[list[Task], list[dg.Failure]]:
+        """Give the tasks that may be done, and why others are refused.
 
-        Inputs that are tasks themselves are judged by the job.
+        What depends on a refused task, or on one that a red ERROR skips, is left out, too. Inputs
+        that are built here are judged by the job.
         """
-        allowed: dict[str, Task] = {}
+        allowed: list[Task] = []
+        refused: list[dg.Failure] = []
         skipped: set[str] = set()
         for task in tasks:
             inputs = self._step(task.asset).depends_on if task.build else ()
-            reds = red_inputs(self.spec, self._verdicts(_without(inputs, tasks)))
-            if blocking := [red for red in reds if red.blocking]:
-                raise RefusedToStart(task.asset, blocking)
-            for red in reds:
-                self.context.log.warning(red.skips(task.asset))
+            reds = red_inputs(self.spec, self._verdicts_on(inputs, tasks))
+            blocking = [red for red in reds if red.blocking]
             if before := [name for name in inputs if name in skipped]:
                 self.context.log.warning("%s is skipped with %s", task.asset, before[0])
-            if reds or before:
-                skipped.add(task.asset)
+            elif blocking:
+                refused.append(RefusedToStart(task.asset, blocking))
+            elif reds:
+                self.context.log.warning(reds[0].skips(task.asset))
+            elif missing := self._missing(inputs, tasks):
+                refused.append(missing)
             else:
-                allowed[task.asset] = task
-        return list(allowed.values())
+                allowed.append(task)
+                continue
+            skipped.add(task.asset)
+        return allowed, refused
+
+    def _verdicts_on(self, inputs: Sequence[str], tasks: Sequence[Task]) -> list[Judged]:
+        """The latest verdicts on inputs, but for those that the job is going to give."""
+        here = {task.asset: task for task in tasks}
+        found = []
+        for name in inputs:
+            task = here.get(name)
+            if task is None or not task.build:
+                again = task.checks if task else ()
+                found += [v for v in self._verdicts((name,)) if v.key.name not in again]
+        return found
+
+    def _missing(self, inputs: Sequence[str], tasks: Sequence[Task]) -> HandleError | None:
+        """Say which input was never made, by this project or in this run."""
+        try:
+            self._upstream({*_without(inputs, [t for t in tasks if t.build])})
+        except HandleError as error:
+            return error
+        return None
 
     def _work(self, tasks: Sequence[Task]) -> Work:
-        building = [t.asset for t in tasks if t.build]
-        inputs = {name for a in building for name in _without(self._step(a).depends_on, tasks)}
-        judged: dict[str, set[int | None]] = {}
+        building = [self._step(t.asset) for t in tasks if t.build]
+        inputs = {name for step in building for name in step.depends_on}
         names = {asset_key(self.spec, name): name for name in inputs}
-        for verdict in self._verdicts(tuple(inputs)):
+        judged: dict[str, set[int | None]] = {}
+        for verdict in self._verdicts_on(sorted(inputs), tasks):
             judged.setdefault(names[verdict.key.asset_key], set()).add(verdict.version)
+        made_before = {*_without(sorted(inputs), [t for t in tasks if t.build])}
         return Work(
             spec=self.spec,
             tasks=tuple(tasks),
-            handles={**self._upstream(inputs), **self._own(tasks)},
+            handles={**self._upstream(made_before), **self._own(tasks)},
             judged={name: tuple(sorted(v, key=_first_none)) for name, v in sorted(judged.items())},
             trace=trace(self.spec, self.context.run.run_id),
         )
@@ -171,9 +196,11 @@ class RemoteRun:
         if why := unpublished(report):
             self.context.log.warning(why)
 
-    def _raise_for(self, reports: Sequence[Report], first: Mapping[str, Any]) -> None:
-        """Fail the op when a task failed or a blocking check is red, after all were reported."""
-        failures = [f for report in reports if (f := self._failure(report))]
+    def _raise_for(
+        self, refused: Sequence[dg.Failure], reports: Sequence[Report], first: Mapping[str, Any]
+    ) -> None:
+        """Fail the op when a task was refused or failed, or a blocking check is red, at the end."""
+        failures = [*refused, *(f for report in reports if (f := self._failure(report)))]
         if not failures:
             return
         metadata = {name: md.to_value(name, value) for name, value in first.items()}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import ROOT_RUN_ID_TAG
 
 from ml_assets.orchestration.handles import latest_metadata
 from ml_assets.orchestration.jobs import check_keys, refreshed_assets
@@ -128,7 +129,7 @@ class Tick:
         """Say which run is still on its way to consume a version that it wrote itself."""
         for table, version in changed.items():
             writer = self._writer(table, version, before)
-            if writer and self._will_consume(writer):
+            if writer and any(map(self._will_consume, self._with_heirs(writer))):
                 return (
                     f"{table} version {version} was written by run {writer.run_id}, which is still "
                     "in progress and will use it; looking again when it has ended."
@@ -140,6 +141,11 @@ class Tick:
         commits = [c for c in self.versions.commits_since(table, since) if c.is_data]
         run_id = commits[-1].info.get(RUN_PROPERTY) if commits else None
         return self.instance.get_run_by_id(run_id) if run_id else None
+
+    def _with_heirs(self, run: dg.DagsterRun) -> list[dg.DagsterRun]:
+        """The run, and those that re-execute it or one that it re-executes."""
+        tags = {ROOT_RUN_ID_TAG: run.root_run_id or run.run_id}
+        return [run, *self.instance.get_runs(filters=dg.RunsFilter(tags=tags))]
 
     def _will_consume(self, run: dg.DagsterRun) -> bool:
         """Whether an unfinished run has the training set among what it materializes."""

@@ -40,6 +40,8 @@ class ExistingCluster(Declared):
 
     cluster_id: Id = Field(examples=["0923-164208-meows279"])
     """Its id; it needs a Databricks ML runtime."""
+    dependencies: tuple[str, ...] | None = Field(default=None, examples=[["skops>=0.16"]])
+    """Requirements of pip that are installed on it; replaces the default list."""
 
 
 class Autoscale(Declared):
@@ -89,6 +91,8 @@ class NewCluster(Declared):
         default=None, examples=[{"spark.sql.shuffle.partitions": "auto"}]
     )
     """Spark settings. No secrets: they are stored in clear."""
+    dependencies: tuple[str, ...] | None = Field(default=None, examples=[["skops>=0.16"]])
+    """Requirements of pip that are installed on it; replaces the default list."""
 
     @model_validator(mode="after")
     def _is_one_cluster(self) -> Self:

@@ -163,7 +163,7 @@ def _not_there(table: str) -> str:
         )
     return (
         f"There is no table {table} with rows in Unity Catalog, or nobody may see it who asks. Its "
-        "owner fills it and grants SELECT on it; a seed for it is used on a laptop only."
+        "owner fills it and grants SELECT on it; or declare a seed for it, which fills it once."
     )
 
 

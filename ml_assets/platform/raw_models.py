@@ -182,13 +182,11 @@ def widened(predictions: Any) -> np.ndarray:
 # A process scores one version at a time, and a package never changes.
 @lru_cache(maxsize=1)
 def _load(package: Path) -> Any:
-    import mlflow.xgboost
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
     folder = raw_model_folder(package)
     flavors = raw_model_config(package).get("flavors") or {}
     if "xgboost" in flavors:
+        import mlflow.xgboost
+
         return mlflow.xgboost.load_model(str(folder))
     sklearn = flavors.get("sklearn") or {}
     if sklearn.get("serialization_format") != "skops":
@@ -199,6 +197,9 @@ def _load(package: Path) -> Any:
             fix="train again with ml_assets: loading a pickle runs whatever code is in it",
             rule="ml02_flavor_recorded",
         )
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         # Our list counts, not the one that the package states for itself.
         return skops.io.load(folder / sklearn["pickled_model"], trusted=sorted(TRUSTED_TYPES))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Key of the request in the extras of Pipes, and of the answers in its messages.
 WORK = "ml_assets/work"
+#: Key of the version of the wheel that the job was given, in the same extras.
+CODE = "ml_assets/code"
 REPORT = "ml_assets/report"
 #: The last message: every task was dealt with. Without it the job did not end as it should.
 DONE = "ml_assets/done"
@@ -39,8 +41,8 @@ class Work:
     """Tasks of one model in graph order, with everything they need to know.
 
     ``handles`` are the handles of inputs that no task before makes, and the latest own handles of
-    assets that are only checked, by asset name. ``judged`` are the Delta versions that the checks of
-    an input judged (None: what was prepared and never published), by asset name; the task refuses
+    assets that are only checked, by asset name. ``judged`` are the Delta versions that those checks
+    of an input judged which the work does not execute itself (None: what was prepared and never published), by asset name; the task refuses
     to start when the rows that are stored now are not the judged ones. ``trace`` holds
     ``dagster_run_id`` and ``git_commit``.
     """

@@ -164,7 +164,8 @@ class _Done:
     def _refuse_changed(self, step: Step) -> None:
         """Refuse inputs whose stored rows are not the ones that were judged."""
         for name in step.depends_on:
-            if name in self.work.judged and name not in self.reports:
+            built = name in self.reports and self.reports[name].build
+            if name in self.work.judged and not built:
                 table = self.recipe.step(self.work.spec, name).table
                 if table:
                     refuse_changed(self.platform, step.asset, name, table, self.work.judged[name])

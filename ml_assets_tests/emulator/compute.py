@@ -10,7 +10,7 @@ from ml_assets_tests.emulator.web import Call, invalid, missing, route
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-DEFAULT_RUNTIME = "16.4.x-cpu-ml-scala2.12"
+DEFAULT_RUNTIME = "17.3.x-cpu-ml-scala2.13"
 NODE_TYPES = ("i3.xlarge", "i3.2xlarge", "m5d.xlarge")
 
 

@@ -22,13 +22,13 @@ CLUSTER = "0101-120000-abcdefgh"
 # In `make test` a task runs its steps on the embedded platform. The feature engineering client works
 # on Databricks only, so its place in the list of libraries is taken by what the embedded platform
 # needs, declared in the wheel's own extras. These two lines are all that is not as submitted.
-EMBEDDED = ("ml_assets[embedded,demo]",)
+EMBEDDED = ("ml_assets[embedded]",)
 REPLACED = {
     "databricks-feature-engineering": EMBEDDED,
     # The same import; the embedded extra names the package that has no CUDA in it.
     "xgboost": EMBEDDED,
 }
-RUNTIMES = {DEFAULT_RUNTIME: EMBEDDED, "17.3.x-cpu-ml-scala2.13": EMBEDDED}
+RUNTIMES = {DEFAULT_RUNTIME: EMBEDDED}
 
 
 @pytest.fixture(scope="session")

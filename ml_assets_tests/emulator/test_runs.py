@@ -247,7 +247,7 @@ def test_tasks_on_clusters_get_libraries_and_the_cluster_s_variables(
     )
     run = wait_for_end(client, client.jobs.submit(tasks=[task]).bind()["run_id"])
     said = client.jobs.get_run_output(run.tasks[0].run_id).logs
-    assert said == f"{'1' if where == 'new' else None} 16.4 ['a']\n"
+    assert said == f"{'1' if where == 'new' else None} 17.3 ['a']\n"
 
 
 def test_a_restart_of_the_server_loses_nothing(emulator, client, root) -> None:

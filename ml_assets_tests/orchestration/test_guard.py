@@ -87,6 +87,30 @@ def test_a_red_check_of_something_else_refuses_nothing(make_bench: MakeBench) ->
     assert bench.run("training_set").success
 
 
+def test_a_red_check_refuses_also_when_another_check_of_the_input_is_executed(
+    make_bench: MakeBench,
+) -> None:
+    bench = _after_a_green_run(make_bench, "keys_unique")
+    bench.check("features/profile")
+    bench.world.built.clear()
+    other = dg.AssetCheckKey(asset_key(bench.spec, "features/profile"), "mostly_defaults")
+    wanted = dg.AssetSelection.assets(asset_key(bench.spec, "training_set"))
+    result = bench.select(wanted | dg.AssetSelection.checks(other))
+    assert not result.success
+    assert bench.world.built == []
+    assert "training_set was not started" in failure_text(result)
+
+
+def test_what_does_not_depend_on_a_refused_asset_is_built(make_bench: MakeBench) -> None:
+    bench = _after_a_green_run(make_bench, "gates")
+    bench.check("model_version")
+    result = bench.run("features/activity", "predictions")
+    assert not result.success
+    assert bench.world.built == ["features/activity"]
+    assert materialized(result) == {"features/activity"}
+    assert "predictions was not started" in failure_text(result)
+
+
 def test_a_single_class_label_skips_in_a_later_run_and_the_run_stays_green(
     make_bench: MakeBench,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 import pytest
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from ml_assets.orchestration.names import asset_key
@@ -179,6 +180,18 @@ def _unfinished_run(watch: Watch, *assets: str) -> dg.DagsterRun:
     return watch.bench.instance.create_run_for_job(
         job, status=dg.DagsterRunStatus.STARTED, asset_selection=keys or None
     )
+
+
+def test_a_version_of_a_killed_run_is_waited_for_while_its_re_execution_will_use_it(
+    watch: Watch,
+) -> None:
+    watch.tick()
+    killed = _unfinished_run(watch)
+    watch.bench.instance.report_run_failed(killed)
+    again = {PARENT_RUN_ID_TAG: killed.run_id, ROOT_RUN_ID_TAG: killed.run_id}
+    watch.bench.instance.add_run_tags(_unfinished_run(watch).run_id, again)
+    watch.write(ACTIVITY, killed.run_id)
+    assert "still in progress" in _reason(watch.tick())
 
 
 def test_a_version_written_by_a_run_that_will_use_it_is_waited_for(watch: Watch) -> None:

@@ -21,7 +21,8 @@ class Calls:
     The SDK itself repeats only some of these (429, 503, lost connections). ``deadline`` and ``pause``
     are seconds: how long a call may fail in a row, and what is waited between two attempts. With
     ``forgiving``, 401 and 403 are passing, too: while a job runs, a token is renewed, a permission
-    service restarts; before anything was started they are an error at once.
+    service restarts, the server of tokens
+    is down; before anything was started they are an error at once.
     """
 
     deadline: float
@@ -72,13 +73,21 @@ def is_passing(error: BaseException, *, forgiving: bool) -> bool:
 
     >>> is_passing(TimeoutError("Timed out after 0:00:01"), forgiving=False)
     True
-    >>> is_passing(ValueError("default auth: cannot configure"), forgiving=True)
+    >>> is_passing(ValueError("default auth: cannot configure"), forgiving=False)
     False
+
+    The SDK says that no new token could be had in a plain ``ValueError``, also when the server that
+    gives them answers 503: once a job works, that passes.
+
+    >>> is_passing(ValueError("temporarily_unavailable"), forgiving=True)
+    True
     """
     from databricks.sdk import errors
 
     if isinstance(error, (errors.Unauthenticated, errors.PermissionDenied)):
         return forgiving
+    if not isinstance(error, OSError):
+        return forgiving and isinstance(error, ValueError)
     lasting = (
         errors.BadRequest,
         errors.NotFound,
@@ -87,4 +96,4 @@ def is_passing(error: BaseException, *, forgiving: bool) -> bool:
         ValueError,  # of requests: an address that is none
     )
     # The SDK's own errors and those of requests are all OSErrors.
-    return isinstance(error, OSError) and not isinstance(error, lasting)
+    return not isinstance(error, lasting)

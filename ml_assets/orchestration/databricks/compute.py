@@ -20,6 +20,15 @@ SERVERLESS_DEPENDENCIES = (
     "skops>=0.16",
     "xgboost>=3.2,<4",
 )
+#: What ML runtimes carry too old for the steps, or not at all (skops; 17.3 has MLflow 3.0): it is
+#: installed for each job run on a cluster. Spark, the client, XGBoost and pandas are the runtime's.
+CLUSTER_DEPENDENCIES = tuple(
+    line for line in SERVERLESS_DEPENDENCIES if line.startswith(("mlflow", "scikit-learn", "skops"))
+)
+_OF_A_CLUSTER = (
+    "pip requirements beside the project's wheel, installed on the cluster. Replaces the default: what "
+    "an ML runtime has too old, or not at all."
+)
 #: The key by which a task names its environment.
 ENVIRONMENT = "ml_assets"
 Spot = Literal["on_demand", "spot", "spot_with_fallback"]
@@ -46,6 +55,7 @@ class ExistingCluster(dg.Config):
     """A cluster that exists; it is started when it is stopped, and never stopped by a job run."""
 
     cluster_id: str = Field(description="Id of the cluster; it needs a Databricks ML runtime.")
+    dependencies: list[str] = Field(default=list(CLUSTER_DEPENDENCIES), description=_OF_A_CLUSTER)
 
 
 class Autoscale(dg.Config):
@@ -95,6 +105,7 @@ class NewCluster(dg.Config):
         default={},
         description="Spark settings (spark.sql.…). No secrets: they are stored in clear.",
     )
+    dependencies: list[str] = Field(default=list(CLUSTER_DEPENDENCIES), description=_OF_A_CLUSTER)
 
     @model_validator(mode="after")
     def _has_one_kind_of_machine(self) -> Self:
@@ -200,7 +211,9 @@ class Compute(dg.Config):
             where = {"new_cluster": self.new_cluster.to_sdk(cloud)}
         else:
             return {"environment_key": ENVIRONMENT}
-        return {**where, "libraries": _libraries(wheel, extra)}
+        cluster = self.existing_cluster or self.new_cluster
+        own = cluster.dependencies if cluster else []
+        return {**where, "libraries": _libraries(wheel, [*own, *extra])}
 
 
 def _libraries(wheel: str, extra: list[str]) -> "list[Library]":

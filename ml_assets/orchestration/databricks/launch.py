@@ -20,7 +20,7 @@ from ml_assets.orchestration.databricks.volume import VolumeFiles
 from ml_assets.orchestration.databricks.wheel import Wheel, find_wheel
 from ml_assets.platform.embedded.warehouse import home_folder
 from ml_assets.spec.errors import MlAssetsError
-from ml_assets.steps.work import WORK, Work
+from ml_assets.steps.work import CODE, WORK, Work
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds to find out what became of a request whose answer was lost, before it is left alone.
 _LAST_TRY = 15.0
+#: Seconds after its end for which the results of a job run are taken for those of now.
+_FRESH = 3600.0
 _NOBODY_WAITS = (
     "%s, of Dagster run %s whose process died, is not for the work that is asked for now. %s"
 )
@@ -97,11 +99,13 @@ class Launcher:
         return runs
 
     def _is_stale(self, job: JobRun, found: SessionName) -> bool:
-        """Whether it failed before: who executes again wants it done again."""
+        """Whether it failed before, or ended long ago: who executes again wants it done again."""
         ours = found.dagster_run == self.context.run.run_id
-        if ours or not job.status.ended or job.status.succeeded:
+        if ours or not job.status.ended:
             return False
-        self.context.log.info("%s had failed (%s): it is done once more", job.name, job.status)
+        if job.status.succeeded and job.status.seconds_ago < _FRESH:
+            return False
+        self.context.log.info("%s is of no use (%s): it is done once more", job.name, job.status)
         return True
 
     def _retire(self, name: SessionName) -> None:
@@ -132,7 +136,7 @@ class Launcher:
         folder = f"{self._files.root}/{SESSIONS}/{name}"
         injector = pipes.SessionInjector(self._files, folder)
         reader = pipes.SessionReader(self._files.with_calls(self._patient), folder)
-        extras = {WORK: work.to_json()}
+        extras = {WORK: work.to_json(), CODE: self._local_wheel.version}
         with pipes.open_session(self.context, injector, reader, extras) as session:
             arguments = session.get_bootstrap_cli_arguments()
             submission = Submission(self.resource, work, name, wheel, arguments)
@@ -181,8 +185,9 @@ class Launcher:
     def _announce(self, job: JobRun, name: SessionName) -> None:
         """Say where to look, before anything can fail: in the log, and on each selected asset."""
         known = "found again" if name.dagster_run != self.context.run.run_id else "submitted"
+        self.context.log.info("%s was %s in %s", job.name, known, self._client.config.host)
         job.look(tell=False)
-        self.context.log.info("%s was %s: %s", job.name, known, job.url)
+        self.context.log.info("%s: %s", job.name, job.url)
         self.context.log.info("%s: %s", job.name, job.status)
         metadata = {
             RUN_URL: dg.MetadataValue.url(job.url),

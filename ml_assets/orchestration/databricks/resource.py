@@ -1,5 +1,6 @@
 """The Databricks resource: where, on what and with which limits work is done."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -134,6 +135,10 @@ class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
         if "token" in values:
             values["token_variable"] = _variable_of(values.pop("token"))
         super().__init__(**values)
+        chosen = (
+            self.compute.serverless or self.compute.existing_cluster or self.compute.new_cluster
+        )
+        _refuse_credentials([*self.dependencies, *(chosen.dependencies if chosen else [])])
 
     @property
     def volume_path(self) -> str:
@@ -198,6 +203,19 @@ class DatabricksResource(dg.ConfigurableResource["DatabricksResource"]):
 
         with Launcher(self, context, work, whole).job_run() as job:
             yield job
+
+
+def _refuse_credentials(dependencies: list[str]) -> None:
+    """Dagster stores the list in clear, and so does the run's specification in Databricks."""
+    for line in dependencies:
+        if re.search(r"://[^/\s]*@", line):
+            raise SpecError(
+                "databricks.dependencies",
+                found="an address with a user or a password in it",
+                expected="requirements without credentials",
+                fix="set the index up in the workspace (a default package repository, or pip.conf by a "
+                "cluster policy), or put the wheel into the volume. Replace what was stored",
+            )
 
 
 def _variable_of(token: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ _ENDED = frozenset({"INTERNAL_ERROR", "SKIPPED", "TERMINATED"})
 
 @dataclass(frozen=True)
 class Status:
-    """One look at a job run of one task. ``task_run_id`` is None before the task exists."""
+    """One look at a job run of one task.
+
+    ``task_run_id`` is None before the task exists; ``ended_at`` are seconds since 1970.
+    """
 
     life: str
     result: str
@@ -22,6 +26,7 @@ class Status:
     url: str
     task_run_id: int | None
     task_life: str
+    ended_at: float = 0.0
 
     @classmethod
     def of(cls, run: Run) -> Status:
@@ -35,7 +40,13 @@ class Status:
             url=run.run_page_url or "",
             task_run_id=task.run_id if task else None,
             task_life=_word(task and task.state and task.state.life_cycle_state),
+            ended_at=(run.end_time or 0) / 1000,
         )
+
+    @property
+    def seconds_ago(self) -> float:
+        """How long ago it ended, in seconds; it does not count when it runs."""
+        return time.time() - self.ended_at
 
     @property
     def ended(self) -> bool:

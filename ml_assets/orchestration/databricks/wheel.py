@@ -37,6 +37,11 @@ class Wheel:
     path: Path
     digest: str
 
+    @property
+    def version(self) -> str:
+        """The version in the file's name."""
+        return self.path.name.split("-")[1]
+
     def upload(self, files: VolumeFiles) -> str:
         """Put the wheel into the volume unless it is there; give its path there (1 or 2 calls)."""
         target = f"{files.root}/wheels/{self.digest}/{self.path.name}"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ml_assets.orchestration.doctor.workspace import Workspace
     from ml_assets.orchestration.settings_compute import NewCluster
 
-#: The oldest LTS runtime with Python 3.11, which the project's wheel needs.
-OLDEST_RUNTIME = (15, 4)
+#: The oldest LTS runtime that carries a supported client (0.12.1) and Spark 4.
+OLDEST_RUNTIME = (17, 3)
 _START = timedelta(minutes=10)
 
 
@@ -64,7 +64,7 @@ def runtime_problem(spark_version: str) -> str:
     >>> runtime_problem("17.3.x-scala2.13")
     'runtime 17.3.x-scala2.13 is not an ML runtime'
     >>> runtime_problem("14.3.x-cpu-ml-scala2.12")
-    'runtime 14.3.x-cpu-ml-scala2.12 is older than 15.4'
+    'runtime 14.3.x-cpu-ml-scala2.12 is older than 17.3'
     """
     match = re.match(r"(\d+)\.(\d+)\.x-", spark_version)
     if match is None:

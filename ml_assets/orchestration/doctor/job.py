@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 SUPPORTED = {
     "python": ">=3.11,<3.14",
     PACKAGE: f">={OLDEST}",
-    "mlflow": ">=2.13,<4",
-    "pandas": ">=1.5,<3",
-    "pyspark": ">=3.5,<5",
+    "mlflow": ">=3.12,<4",  # stores scikit-learn's models with skops
+    "pandas": ">=2,<3",
+    "pyspark": ">=4,<5",
+    "scikit-learn": ">=1.6,<2",
+    "skops": ">=0.13",
     "xgboost": ">=2,<4",
 }
 ENTRY_POINT = "ml-assets-installed"
@@ -80,6 +83,8 @@ def _request(resource: DatabricksResource, client: Any, wheel: str) -> dict[str,
     )
     return {
         "run_name": "ml-assets doctor",
+        # A request that is sent again because its answer was lost starts no second run.
+        "idempotency_token": secrets.token_hex(16),
         "timeout_seconds": min(_LONGEST, resource.timeout_seconds),
         "tasks": [task],
         "environments": [jobs.JobEnvironment(ENVIRONMENT, environment)] if environment else None,
@@ -95,8 +100,8 @@ def _wait(job: Job) -> None:
 def versions_problem(found: Mapping[str, str]) -> list[str]:
     """Say which packages are missing, or not of a version that works.
 
-    >>> versions_problem({**{n: "3.12" for n in SUPPORTED}, "pandas": "3.0"})[0]
-    'pandas 3.0, not >=1.5,<3'
+    >>> versions_problem({"python": "3.12.3"})[0]
+    'databricks-feature-engineering is missing (>=0.12.1)'
     """
     from packaging.specifiers import SpecifierSet
 
@@ -120,6 +125,6 @@ def judged(log: str, url: str) -> Result:
     found = json.loads(line.removeprefix(MARK))
     listed = ", ".join(f"{name} {version}" for name, version in found.items())
     if problems := versions_problem(found):
-        fix = "choose another ML runtime, or other databricks.compute.serverless.dependencies"
+        fix = "choose another ML runtime, or other dependencies in databricks.compute"
         return broken("job run", "\n".join([f"{url}: {listed}", *problems]), fix)
     return fine("job run", f"{url}: {listed}")

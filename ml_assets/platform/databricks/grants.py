@@ -13,8 +13,20 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+
+class _Securable(str):
+    """A kind of securable for every version of the SDK: newer ones take a text, older ones an enum."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """The text."""
+        return str(self)
+
+
 #: Unity Catalog keeps registered models beside functions, and calls them so in its permissions.
-MODEL_SECURABLE = "FUNCTION"
+MODEL_SECURABLE: Any = _Securable("FUNCTION")
 _ALL = "ALL PRIVILEGES"
 
 

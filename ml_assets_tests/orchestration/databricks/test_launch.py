@@ -141,6 +141,16 @@ class TestSecrets:
         assert "dapi0123" not in str(refused.value)
         assert "DATABRICKS_TOKEN" in str(refused.value)
 
+    @pytest.mark.parametrize("where", ["everywhere", "serverless"])
+    def test_an_index_with_a_password_is_refused(self, where):
+        line = "--extra-index-url https://me:s3cret@example.com/simple"
+        places = {"dependencies": [line]}
+        if where == "serverless":
+            places = {"compute": Compute(serverless=Serverless(dependencies=[line]))}
+        with pytest.raises(SpecError) as refused:
+            StandIn(catalog="main", schema_name="x", **places)
+        assert "s3cret" not in str(refused.value)
+
     def test_a_variable_may_be_named_in_yaml_too(self):
         resource = StandIn(catalog="main", schema_name="x", token={"env": "MINE"})
         assert resource.token_variable == "MINE"

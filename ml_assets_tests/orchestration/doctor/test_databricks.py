@@ -208,7 +208,7 @@ def test_serverless_cannot_be_looked_at(on_databricks: Clinic) -> None:
     ("cluster", "words"),
     [
         ({"spark_version": "17.3.x-scala2.13"}, "is not an ML runtime"),
-        ({"spark_version": "13.3.x-cpu-ml-scala2.12"}, "is older than 15.4"),
+        ({"spark_version": "13.3.x-cpu-ml-scala2.12"}, "is older than 17.3"),
         ({"data_security_mode": "USER_ISOLATION"}, "needs a dedicated one"),
     ],
 )

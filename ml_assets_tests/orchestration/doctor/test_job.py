@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 GOOD = {
     "python": "3.12.3",
     "databricks-feature-engineering": "0.18.2",
-    "mlflow": "3.1.4",
+    "mlflow": "3.12.0",
     "pandas": "2.2.3",
     "pyspark": "4.0.0",
     "scikit-learn": "1.6.1",
+    "skops": "0.16.0",
     "xgboost": "2.1.4",
 }
 

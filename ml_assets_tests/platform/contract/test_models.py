@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from xgboost import XGBClassifier
 
+from ml_assets.platform import raw_models
 from ml_assets.spec.catalog import TableLayout, feature_layout
 from ml_assets.spec.errors import DataError
 from ml_assets_tests.platform.contract.tables import rows_of, store
@@ -78,6 +80,17 @@ def test_predicts_as_the_fitted_model_did(trained):
     assert found.index.equals(odd.index)
     assert found.tolist() == trained.model.predict(trained.features)[::-1].tolist()
     assert set(found) == {0, 1}
+
+
+def test_an_xgboost_package_is_loaded_where_there_is_no_skops(trained, monkeypatch):
+    """ML runtimes bring no skops, and a model in XGBoost's own format needs none."""
+    if "city" in trained.shop.spec.features:
+        return  # scikit-learn's, which does
+    monkeypatch.setitem(sys.modules, "skops", None)
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    raw_models._load.cache_clear()
+    found = trained.shop.platform.features.predict(trained.uri, trained.features)
+    assert list(found) == list(trained.model.predict(trained.features))
 
 
 def test_raw_keys_get_the_predictions_that_training_gives(trained):

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mlflow.pyfunc import PythonModel
 
 from ml_assets.platform.databricks import client
 from ml_assets.platform.databricks.client import (
@@ -77,8 +78,11 @@ def test_without_both_it_is_an_artifact_of_the_run():
     assert logged_uri(None, Store(), "r1") == "runs:/r1/model"  # type: ignore[arg-type]
 
 
-def _echo(model_input: list[str]) -> list[str]:
-    return model_input
+class Echo(PythonModel):
+    """The smallest model there is."""
+
+    def predict(self, context: object, model_input: list[str]) -> list[str]:  # noqa: ARG002
+        return model_input
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ def logged(tmp_path_factory):
         where = (folder / "artifacts").as_uri()
         experiment = found.create_experiment("x", artifact_location=where)
         with mlflow.start_run(experiment_id=experiment):
-            model = mlflow.pyfunc.log_model(name="model", python_model=_echo, pip_requirements=[])
+            model = mlflow.pyfunc.log_model(name="model", python_model=Echo(), pip_requirements=[])
         yield found, model.model_uri
 
 
