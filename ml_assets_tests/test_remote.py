@@ -96,7 +96,8 @@ def test_a_whole_model_is_made_and_reported_in_order(tmp_path: Path, home: Path)
     assert found["training_set"].handle["rows"] == tiny.CUSTOMERS * tiny.DAYS
     assert found["training_set"].table is not None
     assert found["training_set"].table.version >= 0
-    assert found["model_version"].handle == found["model_version"].handle
+    assert found["model_version"].handle is not None
+    assert found["model_version"].handle["champion"] == 1
     assert {"log"} <= {m["method"] for m in messages}
     assert any("Building training_set" in str(m["params"]) for m in messages)
 

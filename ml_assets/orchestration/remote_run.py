@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.orchestration import metadata as md
+from ml_assets.orchestration.databricks.job_run import RUN_ID, RUN_URL
 from ml_assets.orchestration.guard import Judged, RefusedToStart, latest_verdicts, red_inputs
 from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
 from ml_assets.orchestration.names import asset_key
@@ -22,9 +23,6 @@ from ml_assets.steps.work import Report, Task, Work
 
 if TYPE_CHECKING:
     from ml_assets.steps.graph import Step
-
-#: What every page shows first: where the work was done.
-RUN_URL, RUN_ID = "databricks_run_url", "databricks_run_id"
 
 
 @dataclass(frozen=True)

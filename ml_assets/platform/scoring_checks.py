@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.package_layout import read_package
@@ -9,10 +11,11 @@ from ml_assets.platform.protocol import PREDICTION
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ml_assets.platform.package_layout import FeatureSpec
+    from ml_assets.platform.package_layout import FeatureSpec, PackagedColumn
+    from ml_assets.spec.catalog import TableInfo
 
 #: The numpy type of each output type that a signature may declare.
 OUTPUT_TYPES = {"long": "int64", "double": "float64"}
@@ -69,6 +72,69 @@ def declared_type(package: Path) -> str:
             rule="ml02_output_schema",
         )
     return OUTPUT_TYPES[outputs[0]]
+
+
+@dataclass(frozen=True)
+class PackagedLookup:
+    """Inputs of a package that come from one table in one way: ``keys`` and ``as_of`` of the rows."""
+
+    table: str
+    keys: tuple[str, ...]
+    as_of: str | None
+    columns: tuple[PackagedColumn, ...]
+    lookback: timedelta | None
+
+    def check(self, info: TableInfo, version: int, stored: Collection[str]) -> None:
+        """Refuse a table, with the columns ``stored`` at a version, that is not what was packaged.
+
+        Raises
+        ------
+        DataError
+            Naming the columns or the keys.
+        """
+        features = [c.feature for c in self.columns]
+        if gone := [name for name in features if name not in stored]:
+            raise DataError(
+                f"table {self.table}, version {version}",
+                found=f"no column {', '.join(gone)}; columns: {', '.join(stored)}",
+                expected=f"what the package looks up: {', '.join(features)}",
+                fix="train again on the table as it is now, or bring the columns back",
+                rule="ml02_inputs_match_features",
+            )
+        if len(info.primary_keys) != len(self.keys) or bool(info.event_time) != bool(self.as_of):
+            raise DataError(
+                f"table {self.table}, version {version}",
+                found=f"keys {', '.join(info.primary_keys)}; event time {info.event_time}",
+                expected=f"what the package looks up by: {', '.join(self.keys)}; as of {self.as_of}",
+                fix="train again on the table as it is now",
+                rule="ml01_table_registered",
+            )
+
+    def event_time(self, info: TableInfo) -> tuple[str, str] | None:
+        """Pair the table's event time with the rows' as-of time; None for a static table."""
+        return (info.event_time, self.as_of) if info.event_time and self.as_of else None
+
+
+def packaged_lookups(package: Path, packaged: FeatureSpec) -> list[PackagedLookup]:
+    """Group a package's inputs by how they are looked up, in order of first appearance.
+
+    Raises
+    ------
+    DataError
+        When an input comes with the rows and not from a feature table.
+    """
+    groups: dict[tuple[str, tuple[str, ...], str | None], list[PackagedColumn]] = {}
+    for column in packaged.inputs:
+        if column.table is None:
+            raise not_looked_up(package, column.name)
+        how = (column.table, column.lookup_key, column.as_of)
+        groups.setdefault(how, []).append(column)
+    found = []
+    for (table, keys, as_of), columns in groups.items():
+        seconds = packaged.tables[table].lookback if table in packaged.tables else None
+        lookback = None if seconds is None else timedelta(seconds=seconds)
+        found.append(PackagedLookup(table, keys, as_of, tuple(columns), lookback))
+    return found
 
 
 def not_looked_up(package: Path, column: str) -> DataError:

@@ -15,7 +15,8 @@ from ml_assets.platform.databricks.failures import (
 )
 from ml_assets.platform.databricks.history import PREFIX, Commit, commits_of, data_version
 from ml_assets.platform.spark_types import simple_type
-from ml_assets.spec.base import check_table_name, quoted
+from ml_assets.platform.table_names import checked_name
+from ml_assets.spec.base import quoted
 from ml_assets.spec.catalog import ColumnInfo, TableInfo
 from ml_assets.spec.errors import DataError, StorageError
 
@@ -54,26 +55,6 @@ class Stored:
     def rows_state(self) -> RowsState:
         """Which rows the table holds."""
         return (self.table_id, self.info.data_version) if self.info.exists else None
-
-
-def checked_name(name: str) -> str:
-    """Return a three-level name.
-
-    Raises
-    ------
-    DataError
-        When it is none.
-    """
-    try:
-        return check_table_name(name)
-    except ValueError as error:
-        raise DataError(
-            f"table {name!r}",
-            found=str(error),
-            expected="catalog.schema.name",
-            fix="use letters, digits and underscores only",
-            rule="ml01_table_registered",
-        ) from error
 
 
 def stored_table(spark: SparkSession, name: str) -> Stored:

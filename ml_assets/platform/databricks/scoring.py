@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.databricks.client import native_join, scoring_uri
@@ -15,7 +14,7 @@ from ml_assets.platform.databricks.sql import column
 from ml_assets.platform.databricks.staging import scratch
 from ml_assets.platform.package_layout import read_feature_spec
 from ml_assets.platform.protocol import PREDICTION
-from ml_assets.platform.scoring_checks import checked_keys, declared_type, not_looked_up
+from ml_assets.platform.scoring_checks import checked_keys, declared_type, packaged_lookups
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
     from ml_assets.platform.databricks import DatabricksPlatform
     from ml_assets.platform.databricks.staged import DatabricksStaged
-    from ml_assets.platform.package_layout import FeatureSpec, PackagedColumn
+    from ml_assets.platform.package_layout import FeatureSpec
+    from ml_assets.platform.scoring_checks import PackagedLookup
     from ml_assets.spec.catalog import TableLayout
 
 #: The client's result type for the type that a package declares.
@@ -144,50 +144,18 @@ class Scoring:
         return checked_keys(types, packaged, self.key_columns, self.constants)
 
     def _lookups(self, packaged: FeatureSpec) -> list[Lookup]:
-        """Group the package's inputs by how they are looked up, in order of first appearance."""
-        groups: dict[tuple[str, tuple[str, ...], str | None], list[PackagedColumn]] = {}
-        for c in packaged.inputs:
-            if c.table is None:
-                raise not_looked_up(self.package, c.name)
-            groups.setdefault((c.table, c.lookup_key, c.as_of), []).append(c)
-        return [
-            self._lookup(packaged, table, keys, as_of, columns)
-            for (table, keys, as_of), columns in groups.items()
-        ]
+        return [self._lookup(found) for found in packaged_lookups(self.package, packaged)]
 
-    def _lookup(
-        self,
-        packaged: FeatureSpec,
-        table: str,
-        keys: tuple[str, ...],
-        as_of: str | None,
-        columns: list[PackagedColumn],
-    ) -> Lookup:
-        info = self.platform.tables.info(table)
-        if gone := [c.feature for c in columns if c.feature not in info.column_names]:
-            raise DataError(
-                f"table {table}, version {info.version}",
-                found=f"no column {', '.join(gone)}; columns: {', '.join(info.column_names)}",
-                expected=f"what the package looks up: {', '.join(c.feature for c in columns)}",
-                fix="train again on the table as it is now, or bring the columns back",
-                rule="ml02_inputs_match_features",
-            )
-        if len(info.primary_keys) != len(keys) or bool(info.event_time) != bool(as_of):
-            raise DataError(
-                f"table {table}, version {info.version}",
-                found=f"keys {', '.join(info.primary_keys)}; event time {info.event_time}",
-                expected=f"what the package looks up by: {', '.join(keys)}; as of {as_of}",
-                fix="train again on the table as it is now",
-                rule="ml01_table_registered",
-            )
-        lookback = packaged.tables[table].lookback if table in packaged.tables else None
+    def _lookup(self, found: PackagedLookup) -> Lookup:
+        info = self.platform.tables.info(found.table)
+        found.check(info, info.version, info.column_names)
         return Lookup(
-            name=self.names.get(table, table.rpartition(".")[2]),
-            table=table,
-            keys=tuple(zip(info.primary_keys, keys, strict=True)),
-            columns=tuple(c.feature for c in columns),
-            event_time=(info.event_time, as_of) if info.event_time and as_of else None,
-            lookback=None if lookback is None else timedelta(seconds=lookback),
+            name=self.names.get(found.table, found.table.rpartition(".")[2]),
+            table=found.table,
+            keys=tuple(zip(info.primary_keys, found.keys, strict=True)),
+            columns=tuple(c.feature for c in found.columns),
+            event_time=found.event_time(info),
+            lookback=found.lookback,
         )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.databricks import sql
 from ml_assets.platform.databricks.catalog import (
-    checked_name,
     last_version,
     rows_state,
     stored_columns,
@@ -19,6 +18,7 @@ from ml_assets.platform.databricks.history import user_metadata
 from ml_assets.platform.databricks.staged import DatabricksStaged
 from ml_assets.platform.databricks.staging import drop, remove_left_behind, write_staging
 from ml_assets.platform.layouts import check_fits
+from ml_assets.platform.table_names import checked_name
 from ml_assets.spec.base import quoted
 from ml_assets.spec.catalog import TableLayout
 from ml_assets.spec.errors import ConcurrentWriteError, DataError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.embedded.delta_files import Snapshot, snapshot
@@ -14,8 +13,7 @@ from ml_assets.platform.embedded.point_in_time import Lookup, PointInTimeJoin, R
 from ml_assets.platform.embedded.score_stream import ScoreStream, cast_inputs
 from ml_assets.platform.package_layout import read_feature_spec
 from ml_assets.platform.raw_models import load_model
-from ml_assets.platform.scoring_checks import checked_keys, declared_type, not_looked_up
-from ml_assets.spec.errors import DataError
+from ml_assets.platform.scoring_checks import checked_keys, declared_type, packaged_lookups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +24,8 @@ if TYPE_CHECKING:
 
     from ml_assets.platform.embedded.staged import EmbeddedStaged
     from ml_assets.platform.embedded.tables import EmbeddedTables
-    from ml_assets.platform.package_layout import FeatureSpec, PackagedColumn
+    from ml_assets.platform.package_layout import FeatureSpec
+    from ml_assets.platform.scoring_checks import PackagedLookup
     from ml_assets.spec.catalog import TableLayout
 
 
@@ -101,50 +100,17 @@ class Scoring:
         return checked_keys(types, packaged, self.key_columns, self.constants)
 
     def _lookups(self, packaged: FeatureSpec) -> list[Lookup]:
-        """Group the package's inputs by how they are looked up, in order of first appearance."""
-        groups: dict[tuple[str, tuple[str, ...], str | None], list[PackagedColumn]] = {}
-        for column in packaged.inputs:
-            if column.table is None:
-                raise not_looked_up(self.package, column.name)
-            how = (column.table, column.lookup_key, column.as_of)
-            groups.setdefault(how, []).append(column)
-        return [
-            self._lookup(packaged, table, keys, as_of, columns)
-            for (table, keys, as_of), columns in groups.items()
-        ]
+        return [self._lookup(found) for found in packaged_lookups(self.package, packaged)]
 
-    def _lookup(
-        self,
-        packaged: FeatureSpec,
-        table: str,
-        keys: tuple[str, ...],
-        as_of: str | None,
-        columns: list[PackagedColumn],
-    ) -> Lookup:
-        info = self.tables.info(table)
-        stored = snapshot(self.tables, table)
-        if gone := [c.feature for c in columns if c.feature not in stored.types]:
-            raise DataError(
-                f"table {table}, version {stored.version}",
-                found=f"no column {', '.join(gone)}; columns: {', '.join(stored.types)}",
-                expected=f"what the package looks up: {', '.join(c.feature for c in columns)}",
-                fix="train again on the table as it is now, or bring the columns back",
-                rule="ml02_inputs_match_features",
-            )
-        if len(info.primary_keys) != len(keys) or bool(info.event_time) != bool(as_of):
-            raise DataError(
-                f"table {table}, version {stored.version}",
-                found=f"keys {', '.join(info.primary_keys)}; event time {info.event_time}",
-                expected=f"what the package looks up by: {', '.join(keys)}; as of {as_of}",
-                fix="train again on the table as it is now",
-                rule="ml01_table_registered",
-            )
-        lookback = packaged.tables[table].lookback if table in packaged.tables else None
+    def _lookup(self, found: PackagedLookup) -> Lookup:
+        info = self.tables.info(found.table)
+        stored = snapshot(self.tables, found.table)
+        found.check(info, stored.version, stored.types)
         return Lookup(
-            name=self.names.get(table, table.rpartition(".")[2]),
+            name=self.names.get(found.table, found.table.rpartition(".")[2]),
             snapshot=stored,
-            keys=tuple(zip(info.primary_keys, keys, strict=True)),
-            columns=tuple((c.feature, c.name) for c in columns),
-            event_time=(info.event_time, as_of) if info.event_time and as_of else None,
-            lookback=None if lookback is None else timedelta(seconds=lookback),
+            keys=tuple(zip(info.primary_keys, found.keys, strict=True)),
+            columns=tuple((c.feature, c.name) for c in found.columns),
+            event_time=found.event_time(info),
+            lookback=found.lookback,
         )

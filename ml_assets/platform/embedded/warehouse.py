@@ -18,8 +18,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ml_assets.spec.base import check_table_name
-from ml_assets.spec.errors import DataError, StorageError
+from ml_assets.platform.table_names import checked_name
+from ml_assets.spec.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,17 +83,7 @@ def table_path(home: Path, name: str) -> Path:
     DataError
         When ``name`` is not three plain names: nothing can point outside the warehouse.
     """
-    try:
-        checked = check_table_name(name)
-    except ValueError as error:
-        raise DataError(
-            f"table {name!r}",
-            found=str(error),
-            expected="catalog.schema.name",
-            fix="use letters, digits and underscores only",
-            rule="ml01_table_registered",
-        ) from error
-    return home.joinpath("warehouse", *checked.split("."))
+    return home.joinpath("warehouse", *checked_name(name).split("."))
 
 
 def data_version(home: Path, name: str, until: int | None = None) -> int | None:

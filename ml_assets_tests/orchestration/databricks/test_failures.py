@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_assets.orchestration.databricks import job_run
+from ml_assets.orchestration.databricks import job_run, launch
 from ml_assets_tests.emulator.fixtures import VOLUME
 from ml_assets_tests.emulator.processes import wait_until
 from ml_assets_tests.orchestration.databricks.bench import (
@@ -295,6 +295,14 @@ class TestTheLauncher:
         wait_until(lambda: bench.job_runs == ["SUCCESS"], 20, "the end of the job")
         assert self.execute_again(stored, bench, first).success
         assert bench.worked == ["one", "two"]
+
+    def test_does_again_what_ended_long_ago(self, stored, bench, monkeypatch):
+        bench.behave("slow")
+        first = self.kill_one(stored, bench, lambda: bench.job_runs == ["RUNNING"])
+        wait_until(lambda: bench.job_runs == ["SUCCESS"], 20, "the end of the job")
+        monkeypatch.setattr(launch, "_FRESH", 0.0)
+        assert self.execute_again(stored, bench, first).success
+        assert bench.job_runs == ["SUCCESS", "SUCCESS"]
 
     def test_that_had_not_submitted_submits(self, stored, bench):
         fault = bench.emulator.faults.drop(SUBMIT, times=10**6)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ml_assets.steps.messages import PromptWriter
+from ml_assets.remote.messages import PromptWriter
 
 
 def written(folder):

@@ -47,7 +47,7 @@ def main() -> None:
         open_dagster_pipes,
     )
 
-    from ml_assets.steps.messages import PromptWriter
+    from ml_assets.remote.messages import PromptWriter
 
     loader = PipesCliArgsParamsLoader()  # type: ignore[no-untyped-call]
     if not loader.is_dagster_pipes_process():
@@ -167,7 +167,3 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._to.log(record.levelno, self.format(record))
-
-
-if __name__ == "__main__":
-    main()
