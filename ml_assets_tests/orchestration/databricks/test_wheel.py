@@ -58,7 +58,7 @@ def test_the_declared_models_are_in_the_projects_wheel(cache):
     models = (ROOT / "ml_assets" / "defs").rglob("*")
     wanted = {f.relative_to(ROOT).as_posix() for f in models if f.suffix in {".py", ".yaml"}}
     assert wanted <= set(names)
-    assert "ml_assets/remote.py" in names
+    assert {"ml_assets/remote/__init__.py", "ml_assets/remote/__main__.py"} <= set(names)
     [points] = [name for name in names if name.endswith("entry_points.txt")]
     assert "ml-assets-remote" in zipfile.ZipFile(made.path).read(points).decode()
 
