@@ -2,6 +2,8 @@
 PYTHON ?= python3
 MODEL ?= flight_ops/arrival_delay
 ARGS ?=
+# Processes that tests run in; the files of one are its own.
+WORKERS ?= 2
 
 BIN := .venv/bin
 RUN := $(BIN)/python
@@ -32,7 +34,7 @@ doctor: setup ## check everything that a run needs, and say what to fix (ARGS=--
 
 test: setup lint types imports ## everything that CI checks; ARGS goes to pytest
 	$(TITLE) 'pytest: tests and the examples in docstrings'
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	$(TITLE) 'conformance: with the Databricks feature engineering client'
 	@$(RUN) tools/conformance.py $(ARGS)
 

@@ -7,7 +7,17 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from benchmarks import cleaning, databricks_overhead, demo, load, pit_join, scoring
+from benchmarks import (
+    cleaning,
+    databricks_overhead,
+    demo,
+    facts,
+    leakage,
+    load,
+    pit_join,
+    promotion,
+    scoring,
+)
 from benchmarks.harness import ROOT, SCRATCH, machine, measure
 
 if TYPE_CHECKING:
@@ -21,6 +31,9 @@ FIGURES = (
     *pit_join.FIGURES,
     *cleaning.FIGURES,
     *scoring.FIGURES,
+    *facts.FIGURES,
+    *leakage.FIGURES,
+    *promotion.FIGURES,
     *demo.FIGURES,
     *databricks_overhead.FIGURES,
 )

@@ -37,7 +37,6 @@ SCHEDULE = {
     "departure_hour": "coalesce(hour, 12)",
     "departure_minute": "coalesce(minute, 0)",
     "departure_weekday": "dayofweek(scheduled_departure) + 1",
-    "departure_month": "coalesce(month, 6)",
 }
 WEATHER = {
     "temp": 55.0,
@@ -68,7 +67,8 @@ def main(folder: Path) -> None:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     store_features(connection, folder)
-    labels = "SELECT * FROM flights WHERE arr_delay IS NOT NULL AND NOT isnan(arr_delay)"
+    labels = """SELECT * FROM flights WHERE arr_delay IS NOT NULL AND NOT isnan(arr_delay)
+      AND scheduled_departure + INTERVAL 2 DAYS <= (SELECT max(time_hour) FROM flights)"""
     lookup(connection, labels, folder, "training_set")
     model, scores = train(connection, folder)
     version = log(model, scores, folder)

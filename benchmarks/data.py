@@ -87,9 +87,9 @@ def platform_of(rows: int) -> EmbeddedPlatform:
     if not done.exists():
         shutil.rmtree(home, ignore_errors=True)
         model = spec()
-        _store(platform, feature_layout(model.feature_tables[0]), _features(rows))
-        _store(platform, TableLayout(LABEL_TABLE, ("k",), "asked_at"), _asked(rows, rows // 10, 1))
-        _store(platform, TableLayout(KEY_TABLE, ("k",), "asked_at"), _asked(rows, rows, 2))
+        store(platform, feature_layout(model.feature_tables[0]), _features(rows))
+        store(platform, TableLayout(LABEL_TABLE, ("k",), "asked_at"), _asked(rows, rows // 10, 1))
+        store(platform, TableLayout(KEY_TABLE, ("k",), "asked_at"), _asked(rows, rows, 2))
         done.touch()
     return platform
 
@@ -104,7 +104,7 @@ def _features(rows: int) -> Iterator[pa.Table]:
         number = np.arange(start, min(start + _CHUNK, rows))
         known = START_US + (number // keys) * DAY_US + rng.integers(0, DAY_US, len(number))
         columns = {name: rng.standard_normal(len(number)) for name in FEATURES}
-        yield pa.table({"k": number % keys, "known_at": _times(known), **columns})
+        yield pa.table({"k": number % keys, "known_at": times(known), **columns})
 
 
 def _asked(rows: int, asked: int, salt: int) -> Iterator[pa.Table]:
@@ -116,16 +116,17 @@ def _asked(rows: int, asked: int, salt: int) -> Iterator[pa.Table]:
         size = min(_CHUNK, asked - start)
         at = START_US + rng.integers(0, DAYS * DAY_US, size)
         keys = rng.integers(0, rows // DAYS, size)
-        yield pa.table({"k": keys, "asked_at": _times(at), "y": rng.integers(0, 2, size)})
+        yield pa.table({"k": keys, "asked_at": times(at), "y": rng.integers(0, 2, size)})
 
 
-def _times(microseconds: np.ndarray) -> pa.Array:
+def times(microseconds: np.ndarray) -> pa.Array:
+    """UTC times of microseconds since 1970."""
     import pyarrow as pa
 
     return pa.array(microseconds, pa.timestamp("us", "UTC"))
 
 
-def _store(platform: EmbeddedPlatform, layout: object, chunks: Iterator[pa.Table]) -> None:
+def store(platform: EmbeddedPlatform, layout: object, chunks: Iterator[pa.Table]) -> None:
     """Publish chunks as a table, one file each."""
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""The command line: ``ml-assets demo``, ``… ui`` and ``… doctor``."""
+"""The command line, ``ml-assets``: the demo, the UI, the doctor, new models, and who serves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from ml_assets.orchestration.serving.commands import add_commands
 from ml_assets.spec.errors import MlAssetsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import dagster as dg
 
@@ -61,13 +62,44 @@ def _parser() -> argparse.ArgumentParser:
         help="also try what costs money on Databricks: a statement, and a tiny job run",
     )
     doctor.set_defaults(run=_doctor)
+    _add_new(commands)
+    add_commands(commands, _printing)
     return parser
+
+
+def _printing(say: Callable[[argparse.Namespace], str]) -> Callable[[argparse.Namespace], None]:
+    return lambda arguments: print(say(arguments))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from ml_assets.orchestration.doctor.examine import doctor
 
     return doctor(_definitions, run=arguments.spend)
+
+
+def _add_new(commands: Any) -> None:
+    new = commands.add_parser("new", help="write a first declaration of a model, from a table")
+    new.add_argument("model", metavar="PROJECT/MODEL")
+    new.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="TABLE",
+        help="catalog.schema.name, or a .csv or .parquet file to fill a table from",
+    )
+    new.add_argument("--label", metavar="COLUMN", help="what to predict, instead of a guess")
+    new.add_argument("--keys", default="", metavar="A,B", help="what tells rows apart")
+    new.add_argument("--event-time", metavar="COLUMN", help="as of when a row is")
+    new.set_defaults(run=_new)
+
+
+def _new(arguments: argparse.Namespace) -> None:
+    from ml_assets.drafting.command import new_model
+    from ml_assets.drafting.draft import Wanted
+
+    keys = tuple(key.strip() for key in arguments.keys.split(",") if key.strip())
+    wanted = Wanted(arguments.label, keys, arguments.event_time)
+    print(new_model(arguments.model, arguments.source, wanted, Path(__file__).parent / "defs"))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ def flights(runs, spark):
 def test_the_summary_shows_assets_checks_version_and_metrics(runs) -> None:
     first, second = runs[1]
     assert "✗" not in first + second
-    assert re.search(r"labels +327,346 +flight_ops\.labels\.arrival_delay", first)
+    assert re.search(r"labels +325,630 +flight_ops\.labels\.arrival_delay", first)
     assert "ml03_lookup_coverage" in first
     assert "flight_ops.models.arrival_delay version 1 (champion)" in first
     assert "flight_ops.models.arrival_delay version 2 (champion)" in second

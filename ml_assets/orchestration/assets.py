@@ -38,7 +38,7 @@ def build_assets(
     external = [
         _observed_source(spec, name, source)
         for name, source in spec.sources.items()
-        if f"sources/{name}" not in ours
+        if f"sources/{name}" not in ours and not source.reuse
     ]
     if sharing == "per_model":
         # Another name than the job's: Dagster keeps both in one list.

@@ -27,7 +27,7 @@ def check_specs(spec: ModelSpec, asset: str, recipe: Recipe) -> list[dg.AssetChe
             description=f"**{rule.rule}**: {rule.title}.",
             metadata={"rule": rule.rule, "severity": rule.severity},
         )
-        for rule in recipe.checks_for(asset)
+        for rule in recipe.checks_for(spec, asset)
     ]
 
 

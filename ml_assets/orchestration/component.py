@@ -10,6 +10,7 @@ from ml_assets.orchestration.model_defs import build_model_defs
 from ml_assets.orchestration.resources import sharing
 from ml_assets.spec.loader import load_spec, spec_from_mapping
 from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.owners import allow_reuse
 
 
 class Attributes(BaseModel):
@@ -24,7 +25,7 @@ class Attributes(BaseModel):
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Describe the fields of a declared model, and list them where one is unknown."""
-        schema = ModelSpec.model_json_schema(*args, **kwargs)
+        schema = allow_reuse(ModelSpec.model_json_schema(*args, **kwargs))
         for part in (schema, *schema.get("$defs", {}).values()):
             if part.get("additionalProperties") is False:
                 # Makes ``dg check yaml`` say which fields there are, not only which one is wrong.

@@ -60,6 +60,7 @@ def run_demo(definitions: dg.Definitions, model: str, home: Path) -> int:
         open_instance() as instance,
     ):
         refuse_second(instance, job.run_tags[MODEL_TAG], model)
+        job = with_what_is_missing(definitions, job, instance)
         with quiet(home / "logs") as (console, log_file):
             console.print(
                 f"[bold]{model}[/] on the {platform_name()} platform, home {home}\n",
@@ -104,6 +105,19 @@ def find_job(definitions: dg.Definitions, model: str) -> dg.JobDefinition:
             fix=f"write project/model as in defs.yaml{did_you_mean(model, declared)}",
         )
     return definitions.resolve_job_def(model.replace("/", "__"))
+
+
+def with_what_is_missing(
+    definitions: dg.Definitions, job: dg.JobDefinition, instance: dg.DagsterInstance
+) -> dg.JobDefinition:
+    """Take the job that also makes what the model reuses, when some of that was never made."""
+    name = f"{job.name}__with_reused"
+    if name not in {other.name for other in definitions.jobs or ()}:
+        return job
+    whole = definitions.resolve_job_def(name)
+    reused = set(graph_order(whole)) - set(graph_order(job))
+    made = all(instance.get_latest_materialization_event(key) for key in reused)
+    return job if made else whole
 
 
 def graph_order(job: dg.JobDefinition) -> list[dg.AssetKey]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml_assets.spec.base import duration_text
+from ml_assets.spec.reuse import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +69,10 @@ def _labels(spec: ModelSpec) -> str:
 
 
 def _training_set(spec: ModelSpec) -> str:
-    tables = _codes(f"features/{t.name}" for t in spec.feature_tables)
+    tables = ", ".join(
+        _code(f"features/{t.name}") + (f" of {owner_of(t.reuse)}" if t.reuse else "")
+        for t in spec.feature_tables
+    )
     return _page(
         "Labels joined point in time with the features: for each label row the latest feature row "
         "that was known at its event time.",

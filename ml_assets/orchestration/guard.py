@@ -119,7 +119,7 @@ def latest_verdicts(
     rules = {
         dg.AssetCheckKey(asset_key(spec, asset), rule.check): rule
         for asset in inputs
-        for rule in recipe.checks_for(asset)
+        for rule in recipe.checks_for(spec, asset)
     }
     found = [(rule, key, _latest_evaluation(instance, key)) for key, rule in rules.items()]
     return [
@@ -147,7 +147,7 @@ def changed_inputs(spec: ModelSpec, verdicts: Iterable[Judged], recipe: Recipe) 
     versions: dict[dg.AssetKey, set[int | None]] = {}
     for judged in verdicts:
         versions.setdefault(judged.key.asset_key, set()).add(judged.version)
-    tables = {asset_key(spec, step.asset): step.table for step in recipe.steps_of(spec)}
+    tables = {asset_key(spec, name): step.table for name, step in recipe.known(spec).items()}
     found = ((key, tables.get(key), judged) for key, judged in versions.items())
     changed = (_changed(key, table, judged) for key, table, judged in found if table)
     return [c for c in changed if c]

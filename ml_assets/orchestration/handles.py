@@ -23,10 +23,10 @@ H = TypeVar("H", bound=Handle)
 class HandleError(dg.Failure):
     """An upstream asset has no usable handle; says which asset to materialize first."""
 
-    def __init__(self, key: dg.AssetKey, why: str) -> None:
+    def __init__(self, key: dg.AssetKey, why: str, hint: str = "") -> None:
         name = key.to_user_string()
         super().__init__(
-            description=f"{name} {why}. Materialize {name} first.",
+            description=f"{name} {why}. Materialize {name} first{hint}.",
             metadata={"missing": dg.MetadataValue.asset(key)},
             allow_retries=False,
         )
@@ -51,8 +51,10 @@ def latest_handle(instance: dg.DagsterInstance, key: dg.AssetKey, kind: type[H])
         raise HandleError(key, why) from error
 
 
-def require_handle(instance: dg.DagsterInstance, key: dg.AssetKey, kind: type[H]) -> H:
-    """Rebuild the handle of the latest materialization.
+def require_handle(
+    instance: dg.DagsterInstance, key: dg.AssetKey, kind: type[H], hint: str = ""
+) -> H:
+    """Rebuild the handle of the latest materialization; ``hint`` says who else makes it.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def require_handle(instance: dg.DagsterInstance, key: dg.AssetKey, kind: type[H]
     """
     handle = latest_handle(instance, key, kind)
     if handle is None:
-        raise HandleError(key, "was never materialized")
+        raise HandleError(key, "was never materialized", hint)
     return handle
 
 

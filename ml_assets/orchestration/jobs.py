@@ -9,6 +9,7 @@ import dagster as dg
 
 from ml_assets.orchestration.names import asset_key, model_tags, slug
 from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.owners import asset_path, is_reused
 from ml_assets.steps.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -27,6 +28,24 @@ def refresh_job_name(spec: ModelSpec) -> str:
     return f"{slug(spec)}__refresh"
 
 
+def with_reused_job_name(spec: ModelSpec) -> str:
+    """Name the job that also materializes what the model reuses from others."""
+    return f"{slug(spec)}__with_reused"
+
+
+def who_makes(spec: ModelSpec, asset: str) -> str:
+    """Say which job makes an asset of another model, in the words of an error; else nothing."""
+    if not is_reused(spec, asset):
+        return ""
+    return f"; it is its owner's, and the job {with_reused_job_name(spec)} makes it too"
+
+
+def reused_assets(spec: ModelSpec) -> tuple[str, ...]:
+    """The assets of other models that this one stands on."""
+    tables = [f"features/{t.name}" for t in spec.feature_tables if t.reuse]
+    return (*tables, *(f"sources/{name}" for name, source in spec.sources.items() if source.reuse))
+
+
 def refreshed_assets(spec: ModelSpec, recipe: Recipe) -> tuple[str, ...]:
     """Everything that a new feature version makes stale: what stands on a feature table."""
     found: list[str] = []
@@ -41,7 +60,7 @@ def check_keys(spec: ModelSpec, assets: Iterable[str], recipe: Recipe) -> list[d
     return [
         dg.AssetCheckKey(asset_key(spec, asset), rule.check)
         for asset in assets
-        for rule in recipe.checks_for(asset)
+        for rule in recipe.checks_for(spec, asset)
     ]
 
 
@@ -51,9 +70,37 @@ def build_job(spec: ModelSpec, recipe: Recipe) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         job_name(spec),
         selection=dg.AssetSelection.assets(*keys),
-        description=f"Materialize and judge everything of {spec.name}.",
+        description=f"Materialize and judge everything of {spec.name}.{_left_out(spec)}",
         tags=model_tags(spec),
         # One process and one Spark session for the whole run.
+        executor_def=dg.in_process_executor,
+    )
+
+
+def _left_out(spec: ModelSpec) -> str:
+    if not reused_assets(spec):
+        return ""
+    return f" What it reuses is made by its owner, or by the job {with_reused_job_name(spec)}."
+
+
+def build_with_reused_job(spec: ModelSpec, recipe: Recipe) -> UnresolvedAssetJobDefinition:
+    """The job that makes what the model reuses, too: the first run of a model that reuses.
+
+    It holds the owner's feature tables and seeded sources, and nothing else of the owner.
+    """
+    reused = dg.AssetSelection.assets(*(asset_key(spec, a) for a in reused_assets(spec)))
+    own = dg.AssetSelection.assets(*(asset_key(spec, s.asset) for s in recipe.steps_of(spec)))
+    # Sources that somebody else fills are upstream, too, but nothing here materializes them.
+    made = reused.upstream() & dg.AssetSelection.all()
+    return dg.define_asset_job(
+        with_reused_job_name(spec),
+        selection=own | made,
+        description=(
+            f"Materialize and judge everything of {spec.name}, and before it what it reuses: "
+            f"{', '.join('/'.join(asset_path(spec, a)) for a in reused_assets(spec))}. The other "
+            "job leaves that to its owner."
+        ),
+        tags=model_tags(spec),
         executor_def=dg.in_process_executor,
     )
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from ml_assets.orchestration.assets import Sharing, build_assets
-from ml_assets.orchestration.jobs import build_job, build_refresh_job, build_schedule
+from ml_assets.orchestration.jobs import (
+    build_job,
+    build_refresh_job,
+    build_schedule,
+    build_with_reused_job,
+    reused_assets,
+)
 from ml_assets.orchestration.sensor import build_sensor
 from ml_assets.spec.model import ModelSpec
 from ml_assets.steps.recipe import Recipe, default_recipe
@@ -22,9 +28,10 @@ def build_model_defs(
     """
     recipe = recipe or default_recipe()
     job, refresh = build_job(spec, recipe), build_refresh_job(spec, recipe)
+    first = [build_with_reused_job(spec, recipe)] if reused_assets(spec) else []
     return dg.Definitions(
         assets=build_assets(spec, recipe, sharing),
-        jobs=[job, refresh],
+        jobs=[job, refresh, *first],
         schedules=[build_schedule(spec, job)],
         sensors=[build_sensor(spec, recipe, refresh)],
     )

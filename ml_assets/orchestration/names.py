@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.owners import asset_path
 
 #: Tags that every asset, job and run of a model carries. Runs of one model are queued behind each
 #: other by ``MODEL_TAG`` (see ``instance.py``).
@@ -18,8 +19,11 @@ def slug(spec: ModelSpec) -> str:
 
 
 def asset_key(spec: ModelSpec, asset: str) -> dg.AssetKey:
-    """Turn an asset's name (``features/weather``) into its key under project and model."""
-    return dg.AssetKey([spec.project, spec.model, *asset.split("/")])
+    """Turn an asset's name (``features/weather``) into its key under project and model.
+
+    Of what the model reuses: under its owner's.
+    """
+    return dg.AssetKey(asset_path(spec, asset))
 
 
 def asset_name(key: dg.AssetKey) -> str:

@@ -11,6 +11,7 @@ from ml_assets.orchestration import metadata as md
 from ml_assets.orchestration.databricks.job_run import RUN_ID, RUN_URL
 from ml_assets.orchestration.guard import Judged, RefusedToStart, latest_verdicts, red_inputs
 from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
+from ml_assets.orchestration.jobs import who_makes
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.reporting import Event, Reporting, checks_failed, unpublished
 from ml_assets.orchestration.resumed import already_done
@@ -151,14 +152,17 @@ class RemoteRun:
         )
 
     def _upstream(self, inputs: set[str]) -> dict[str, Mapping[str, Any]]:
-        """Handles of the inputs that no task makes; tables of others have none."""
-        ours = {step.asset: step for step in self.recipe.steps_of(self.spec)}
+        """Handles of the inputs that no task makes; tables that somebody else fills have none."""
+        made = self.recipe.known(self.spec)
         return {
             name: require_handle(
-                self.context.instance, asset_key(self.spec, name), ours[name].handle
+                self.context.instance,
+                asset_key(self.spec, name),
+                made[name].handle,
+                who_makes(self.spec, name),
             ).to_metadata()
             for name in sorted(inputs)
-            if name in ours
+            if name in made
         }
 
     def _refuse_unmade(self, tasks: Sequence[Task]) -> Iterator[Event]:
@@ -168,7 +172,7 @@ class RemoteRun:
             if task.build or step.handle is TableHandle or self._own_handle(step):
                 continue
             error = HandleError(key, "was never materialized: there is nothing to measure")
-            rules = self.recipe.checks_for(task.asset)
+            rules = self.recipe.checks_for(self.spec, task.asset)
             verdicts = tuple(unmeasured(rule, error) for rule in rules)
             report = Report(task.asset, build=False, verdicts=verdicts)
             yield from Reporting(self.spec, step, {}).events(report, set(task.checks))

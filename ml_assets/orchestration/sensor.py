@@ -96,7 +96,8 @@ class Tick:
         return self._answer(changed, before)
 
     def _answer(self, changed: Mapping[str, int], before: Mapping[str, int]) -> dg.SensorResult:
-        observed = [self._observation(table) for table in self._tables(changed)]
+        own = [table for table in self._tables(changed) if not table.reuse]
+        observed = [self._observation(table) for table in own]
         after = {**before, **changed}
         new = {t: v for t, v in changed.items() if not self._consumed(t, v, before)}
         if not new:

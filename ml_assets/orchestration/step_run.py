@@ -17,6 +17,7 @@ from ml_assets.orchestration.guard import (
     red_inputs,
 )
 from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
+from ml_assets.orchestration.jobs import who_makes
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.reporting import Event, Reporting, checks_failed, unpublished
 from ml_assets.orchestration.trace import trace
@@ -106,14 +107,17 @@ class StepRun:
         return bool(reds)
 
     def _upstream(self) -> dict[str, Handle]:
-        """Handles of the inputs that a step of ours makes; tables of others have none."""
-        ours = {step.asset: step for step in self.recipe.steps_of(self.spec)}
+        """Handles of the inputs that a model makes; tables that somebody else fills have none."""
+        made = self.recipe.known(self.spec)
         return {
             name: require_handle(
-                self.context.instance, asset_key(self.spec, name), ours[name].handle
+                self.context.instance,
+                asset_key(self.spec, name),
+                made[name].handle,
+                who_makes(self.spec, name),
             )
             for name in self.step.depends_on
-            if name in ours
+            if name in made
         }
 
     @cached_property
@@ -127,7 +131,7 @@ class StepRun:
 
     @property
     def _rules(self) -> tuple[Rule, ...]:
-        return self.recipe.checks_for(self.step.asset)
+        return self.recipe.checks_for(self.spec, self.step.asset)
 
     @property
     def _selected(self) -> set[str]:

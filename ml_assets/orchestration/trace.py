@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import hashlib
 import importlib.util
 import os
@@ -12,18 +13,29 @@ from pathlib import Path
 from ml_assets.spec.model import ModelSpec
 
 COMMIT_VARIABLE = "ML_ASSETS_GIT_COMMIT"
+USER_VARIABLE = "ML_ASSETS_USER"
 
 
 def trace(spec: ModelSpec, run_id: str) -> dict[str, str]:
     """Tags for commits, MLflow runs and model versions.
 
     ``git_commit`` is what ``ML_ASSETS_GIT_COMMIT`` says (an image has no repository); else what is
-    checked out; outside a repository there is none.
+    checked out; outside a repository there is none. ``started_by`` says who.
     """
     given = os.environ.get(COMMIT_VARIABLE)
     commit = given or git_commit(model_folder(spec) or Path(__file__).parent)
-    found = {"dagster_run_id": run_id, "spec_hash": spec.hash}
+    found = {"dagster_run_id": run_id, "spec_hash": spec.hash, "started_by": who()}
     return {**found, "git_commit": commit} if commit else found
+
+
+def who() -> str:
+    """Name who runs this: what ``ML_ASSETS_USER`` says, else the user of this process."""
+    if named := os.environ.get(USER_VARIABLE):
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no name
+        return "unknown"
 
 
 @functools.cache

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.mlflow_tracking import is_absent
 from ml_assets.spec.base import check_table_name
-from ml_assets.spec.errors import DataError
+from ml_assets.spec.errors import DataError, PromotionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
@@ -53,9 +55,9 @@ class MlflowRegistry:
         Tags are set in either case. The registered model is made when it does not exist.
         """
         _check_name(name)
-        if mine := [int(v.version) for v in self._all(name) if v.run_id == run_id]:
-            self.tag(name, max(mine), tags)
-            return max(mine)
+        if mine := self.version_of_run(name, run_id):
+            self.tag(name, mine, tags)
+            return mine
         logged = _LOGGED_MODEL.fullmatch(model_uri)
         # Stores resolve ``models:/m-…`` by the process's own address, whatever the client's is.
         with self.store.active() as client:
@@ -119,6 +121,47 @@ class MlflowRegistry:
         self._version(name, version)
         self.store.client.set_registered_model_alias(name, alias, str(version))
 
+    def move_alias(self, name: str, alias: str, version: int, *, expected: int | None) -> None:
+        """Point an alias at a version, unless it points elsewhere than ``expected`` (None: nowhere).
+
+        Nothing happens when it points there already. No registry of MLflow has such a call; this is
+        a read, a write and, where ``moving`` cannot keep others away, a read again.
+
+        Raises
+        ------
+        PromotionError
+            When somebody else moved it.
+        DataError
+            As ``set_alias`` does.
+        """
+        with self.moving(name):
+            found = self.version_of(name, alias)
+            if found == version:
+                return
+            if found == expected:
+                self.set_alias(name, alias, version)
+                found = self._moved_to(name, alias, version)
+            if found != version:
+                raise _overtaken(name, alias, version, expected, found)
+
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Let an alias point nowhere; also when it did not point anywhere."""
+        if self.version_of(name, alias) is not None:
+            self.store.client.delete_registered_model_alias(name, alias)
+
+    def version_of_run(self, name: str, run_id: str) -> int | None:
+        """Find the version that a run was registered as, or None."""
+        _check_name(name)
+        return max((int(v.version) for v in self._all(name) if v.run_id == run_id), default=None)
+
+    def moving(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002 - others need it
+        """Keep others from moving an alias of a model inside the block, where that is possible."""
+        return contextlib.nullcontext()
+
+    def _moved_to(self, name: str, alias: str, version: int) -> int | None:  # noqa: ARG002
+        """Where an alias points after it was moved to ``version``."""
+        return self.version_of(name, alias)
+
     def versions(self, name: str) -> tuple[int, ...]:
         """List all versions, ascending; empty when the model is not registered."""
         _check_name(name)
@@ -174,6 +217,21 @@ def _ensure_model(client: MlflowClient, name: str) -> None:
     except MlflowException as error:
         if error.error_code not in {"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"}:
             raise
+
+
+def _overtaken(
+    name: str, alias: str, version: int, expected: int | None, found: int | None
+) -> PromotionError:
+    def said(number: int | None) -> str:
+        return "no version" if number is None else f"version {number}"
+
+    return PromotionError(
+        f"registered model {name}, alias {alias!r}",
+        found=f"it points to {said(found)}: somebody moved it meanwhile",
+        expected=f"{said(expected)}, which version {version} was compared with",
+        fix="materialize model_version again: it compares with the version that is there now",
+        rule="promotion_compare_and_set",
+    )
 
 
 def _check_name(name: str) -> None:

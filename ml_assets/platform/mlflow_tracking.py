@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mlflow import MlflowClient
+    from mlflow.entities import Run as StoredRun
     from mlflow.exceptions import MlflowException
 
     from ml_assets.platform.mlflow_store import MlflowStore
@@ -76,22 +78,28 @@ class MlflowTracking:
         DataError
             When it does not exist.
         """
-        from mlflow.exceptions import MlflowException
+        run = self._run(run_id)
+        name = self.store.client.get_experiment(run.info.experiment_id).name
+        return self._described(run, name)
 
+    def runs(
+        self, experiment: str, tags: Mapping[str, str] | None = None, most: int = 100
+    ) -> tuple[RunInfo, ...]:
+        """List the latest runs of an experiment that have all these tags, newest first.
+
+        None when there is no experiment. Names and values of tags must be without quotes.
+        """
         client = self.store.client
-        try:
-            run = client.get_run(run_id)
-        except MlflowException as error:
-            if not is_absent(error):
-                raise
-            raise _no_run(run_id, error) from error
-        return RunInfo(
-            run_id=run_id,
-            experiment=client.get_experiment(run.info.experiment_id).name,
-            url=self._run_url(run.info.experiment_id, run_id),
-            tags=dict(run.data.tags),
-            metrics=dict(run.data.metrics),
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return ()
+        stored = client.search_runs(
+            [found.experiment_id],
+            " and ".join(f"tags.`{name}` = '{value}'" for name, value in (tags or {}).items()),
+            max_results=most,
+            order_by=["attributes.start_time DESC"],
         )
+        return tuple(self._described(run, experiment) for run in stored)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to a stored run, in one request for up to 100.
@@ -101,8 +109,14 @@ class MlflowTracking:
         DataError
             When it does not exist.
         """
-        self.info(run_id)
-        MlflowRun(self.store.client, run_id, "").log(tags=tags)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            MlflowRun(self.store.client, run_id, "").log(tags=tags)
+        except MlflowException as error:
+            if not is_absent(error):
+                raise
+            raise _no_run(run_id, error) from error
 
     def download(self, run_id: str, path: str) -> Path:
         """Fetch an artifact (file or folder) to a local path.
@@ -114,7 +128,7 @@ class MlflowTracking:
         """
         from mlflow.exceptions import MlflowException
 
-        self.info(run_id)
+        self._run(run_id)
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise no_artifact(run_id, path, "a path that leads out of the run's artifacts")
         try:
@@ -123,6 +137,28 @@ class MlflowTracking:
             if isinstance(error, MlflowException) and not is_absent(error):
                 raise
             raise no_artifact(run_id, path, str(error)) from error
+
+    def _run(self, run_id: str) -> StoredRun:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.store.client.get_run(run_id)
+        except MlflowException as error:
+            if not is_absent(error):
+                raise
+            raise _no_run(run_id, error) from error
+
+    def _described(self, run: StoredRun, experiment: str) -> RunInfo:
+        started = run.info.start_time
+        return RunInfo(
+            run_id=run.info.run_id,
+            experiment=experiment,
+            url=self._run_url(run.info.experiment_id, run.info.run_id),
+            tags=dict(run.data.tags),
+            metrics=dict(run.data.metrics),
+            started=datetime.fromtimestamp(started / 1000, UTC) if started else None,
+            status=run.info.status,
+        )
 
     def _experiment_id(self, name: str) -> str:
         client = self.store.client
@@ -188,6 +224,10 @@ class MlflowRun:
     def log_file(self, path: Path, folder: str = "") -> None:
         """Store a file as an artifact, in a folder of the run's artifacts when one is given."""
         self._client.log_artifact(self._run_id, str(path), folder or None)
+
+    def log_folder(self, path: Path, folder: str = "") -> None:
+        """Store the files of a folder as artifacts."""
+        self._client.log_artifacts(self._run_id, str(path), folder or None)
 
     def end(self, status: str) -> None:
         """End the run."""

@@ -41,7 +41,11 @@ def null_proof(model: Any, types: Mapping[str, str], example: pd.DataFrame) -> A
         if kind == "boolean":
             odd[name] = odd[name].mask(odd[name].isna(), None)
     found = _predicted(model, odd)
-    return model if found == expected else _as_floats_before(model, types, example)
+    if found == expected:
+        return model
+    proof = _as_floats_before(model, types, example)
+    # A pipeline does not take every class that is none of scikit-learn's.
+    return proof if _predicted(proof, plain) == expected else model
 
 
 def _as_floats_before(model: Any, types: Mapping[str, str], example: pd.DataFrame) -> Any:

@@ -29,6 +29,10 @@ LOADER_MODULE = "databricks.feature_store.mlflow_model"
 FEATURE_STORE_FOLDER = "feature_store"
 SPEC_FILE = "feature_spec.yaml"
 RAW_MODEL_FOLDER = "raw_model"
+#: What the model's own ``MLmodel`` file says beside MLflow's entries: the classes by code, in order,
+#: and the format of a pickle, when it is one.
+CLASSES_KEY = "ml_assets.classes"
+PICKLE_KEY = "ml_assets.pickle"
 #: The client whose layout this is, and the version of that layout.
 CLIENT_VERSION = "0.18.2"
 SERIALIZATION_VERSION = 11
@@ -144,6 +148,8 @@ def read_package(package: Path, uri: str) -> PackageInfo:
         has_input_example=_has_example(package, outer)
         or _has_example(raw_model_folder(package), raw),
         pip_requirements=_lines(requirements) if requirements.exists() else (),
+        classes=tuple(str(c) for c in metadata_of(raw).get(CLASSES_KEY) or ()),
+        pickled=metadata_of(raw).get(PICKLE_KEY),
     )
 
 
@@ -156,6 +162,12 @@ def raw_model_config(package: Path) -> dict[str, Any]:
         When there is no such file.
     """
     return _read_mlmodel(raw_model_folder(package))
+
+
+def metadata_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an ``MLmodel`` file says beside MLflow's own entries."""
+    found = config.get("metadata")
+    return found if isinstance(found, dict) else {}
 
 
 def only(entry: Mapping[str, Any]) -> tuple[str, Any]:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 AS_OF_PREFIX = "__as_of_"
 MATCHED_PREFIX = "__matched_"
 SPLIT_COLUMN = "__split"
-#: The column that scores are stored in.
+#: The column that scores are stored in, and the one with the readable class of a predicted code.
 PREDICTION = "prediction"
+PREDICTED_CLASS = "predicted_class"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ class RunInfo:
     url: str
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    started: datetime | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class RowsCommit:
+    """A commit that changed a table's rows; ``properties`` are what its writer recorded in it."""
+
+    version: int
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 class Staged(Protocol):
@@ -76,6 +87,15 @@ class Tables(Protocol):
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """Read a table, at a version when given. Raises ``DataError`` when it does not exist."""
+        ...
+
+    def commits(self, name: str, most: int = 1) -> tuple[RowsCommit, ...]:
+        """List the last commits that changed rows, latest first, with the properties of ``publish``.
+
+        Names of properties come without the prefix ``ml_assets.``; commits of others have none.
+        Empty when there is no table, or one without versions; what is no longer in the log is left
+        out.
+        """
         ...
 
     def stage(
@@ -130,6 +150,15 @@ class FeatureStore(Protocol):
         """Load the packaged model and predict rows whose features are given."""
         ...
 
+    def load_model(self, model_uri: str) -> Any:
+        """Load the fitted model inside the package, as its library gives it.
+
+        It takes the model's inputs in order: numbers as float64 with NaN for null, strings as
+        objects with None for null. Raises ``DataError`` when there is no such package, or the model
+        could only be loaded as a pickle that its package does not own up to.
+        """
+        ...
+
     def look_up(self, spec: ModelSpec, keys: DataFrame, model_uri: str) -> pd.DataFrame:
         """Look up what ``stage_scores`` would give the model, for a sample that fits in memory.
 
@@ -149,7 +178,8 @@ class FeatureStore(Protocol):
         """Look up the features of ``keys`` as of their event time and score them, in batches.
 
         ``keys`` holds the label's keys and event time. The result has those columns, then
-        ``prediction`` (type as in the signature), then one column per constant, then
+        ``prediction`` (type as in the signature), ``predicted_class`` (string) when the package names
+        its classes, then one column per constant, then
         ``__as_of_…`` / ``__matched_…`` as in a training set. Memory does not grow with the rows.
         """
         ...
@@ -182,6 +212,10 @@ class Run(Protocol):
         """Store a file as an artifact."""
         ...
 
+    def log_folder(self, path: Path, folder: str = "") -> None:
+        """Store the files of a folder as artifacts."""
+        ...
+
 
 class Tracking(Protocol):
     """MLflow runs, by experiment name."""
@@ -198,6 +232,15 @@ class Tracking(Protocol):
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to a stored run, in one request."""
+        ...
+
+    def runs(
+        self, experiment: str, tags: Mapping[str, str] | None = None, most: int = 100
+    ) -> tuple[RunInfo, ...]:
+        """List the latest runs of an experiment that have all these tags, newest first.
+
+        None when there is no experiment.
+        """
         ...
 
     def download(self, run_id: str, path: str) -> Path:
@@ -234,6 +277,22 @@ class Registry(Protocol):
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point an alias at a version."""
+        ...
+
+    def move_alias(self, name: str, alias: str, version: int, *, expected: int | None) -> None:
+        """Point an alias at a version, unless it points elsewhere than ``expected`` (None: nowhere).
+
+        Nothing happens when it points there already. Raises ``PromotionError`` with the rule
+        ``promotion_compare_and_set`` when somebody else moved it.
+        """
+        ...
+
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Let an alias point nowhere; also when it did not point anywhere."""
+        ...
+
+    def version_of_run(self, name: str, run_id: str) -> int | None:
+        """Find the version that a run was registered as, or None."""
         ...
 
     def versions(self, name: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The model inside a package: stored in its native format, never as a pickle, and loaded again."""
+"""The model inside a package: loaded again, and asked for predictions."""
 
 from __future__ import annotations
 
@@ -7,90 +7,31 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from ml_assets.platform.model_storage import TRUSTED_TYPES, is_xgboost
 from ml_assets.platform.package_layout import (
+    PICKLE_KEY,
+    metadata_of,
     raw_model_config,
     raw_model_folder,
     read_feature_spec,
 )
-from ml_assets.spec.errors import DataError, TrainingError
+from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
     import pandas as pd
     import pyarrow as pa
-    from mlflow.types import Schema
 
-#: Types that skops does not know to be harmless, and that we load all the same: containers of
-#: numbers (trees) and XGBoost's own classes, which read nothing but XGBoost's format.
-TRUSTED_TYPES = frozenset(
-    {
-        "numpy.dtype",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.tree._tree.Tree",
-        "xgboost.core.Booster",
-        "xgboost.sklearn.XGBClassifier",
-        "xgboost.sklearn.XGBRFClassifier",
-        "xgboost.sklearn.XGBRFRegressor",
-        "xgboost.sklearn.XGBRegressor",
-    }
-)
 #: Boosters whose prediction XGBoost documents as thread-safe (None: its default, gbtree).
 _THREAD_SAFE = (None, "gbtree", "dart")
+#: Flavors that store with skops, and the entry that names the file.
+_SKOPS_FILES = {"lightgbm": "data", "sklearn": "pickled_model"}
 _WIDER = {"i": "int64", "u": "int64", "f": "float64"}
-
-
-def save_raw_model(
-    model: Any, path: Path, outputs: Schema, input_example: pd.DataFrame, requirements: list[str]
-) -> None:
-    """Save a fitted estimator with its output schema and an input example.
-
-    XGBoost estimators are stored as ``.ubj``, everything else with skops. The stored signature has
-    no inputs: MLflow would refuse to widen integers to the float64 that models receive, and the
-    package around the model states the inputs.
-
-    Raises
-    ------
-    TrainingError
-        When the estimator holds types that cannot be stored safely.
-    """
-    from mlflow.models import ModelSignature
-
-    flavor, how = flavor_of(model)
-    flavor.save_model(
-        model,
-        str(path),
-        signature=ModelSignature(outputs=outputs),
-        input_example=input_example,
-        pip_requirements=requirements,
-        **how,
-    )
-
-
-def flavor_of(model: Any) -> tuple[Any, dict[str, Any]]:
-    """Choose MLflow's flavor for a fitted estimator, and the arguments that keep pickle out of it.
-
-    Raises
-    ------
-    TrainingError
-        When the estimator holds types that cannot be stored safely.
-    """
-    import mlflow.sklearn
-    import mlflow.xgboost
-
-    if _is_xgboost(model):
-        return mlflow.xgboost, {"model_format": "ubj"}
-    skops_format = getattr(mlflow.sklearn, "SERIALIZATION_FORMAT_SKOPS", None)
-    if skops_format is None or find_spec("skops") is None:
-        raise _unsafe(model, f"no skops here, or MLflow {mlflow.__version__} does not know it")
-    return mlflow.sklearn, {
-        "serialization_format": skops_format,
-        "skops_trusted_types": _needed_types(model),
-    }
 
 
 @dataclass(frozen=True)
@@ -116,7 +57,7 @@ class LoadedModel:
         where its own threads, one batch at a time, would wait for each other and for whoever
         prepares the batches. Other models get one thread.
         """
-        if self.numeric and _is_xgboost(self.model) and self.model.booster in _THREAD_SAFE:
+        if self.numeric and is_xgboost(self.model) and self.model.booster in _THREAD_SAFE:
             workers = (os.cpu_count() or 1) + 1  # one is usually being handed its next batch
             return ThreadPoolExecutor(workers, initializer=_one_xgboost_thread)
         return ThreadPoolExecutor(1)
@@ -149,7 +90,7 @@ class LoadedModel:
         matrix = _matrix(batch.num_rows, batch.num_columns)
         for i, column in enumerate(batch.columns):
             matrix[:, i] = column.to_numpy(zero_copy_only=False)
-        if _is_xgboost(self.model):
+        if is_xgboost(self.model):
             return widened(self.model.predict(matrix))
         return self.predict_frame(_named(matrix, self.inputs))
 
@@ -160,7 +101,8 @@ def load_model(package: Path) -> LoadedModel:
     Raises
     ------
     DataError
-        When the folder holds no such package, or its model is stored as a pickle.
+        When the folder holds no such package, or its model is stored as a pickle that the package
+        does not own up to, or holds types that are not trusted.
     """
     inputs = tuple((c.name, c.type) for c in read_feature_spec(package).inputs)
     return LoadedModel(_load(package), inputs)
@@ -182,63 +124,47 @@ def widened(predictions: Any) -> np.ndarray:
 # A process scores one version at a time, and a package never changes.
 @lru_cache(maxsize=1)
 def _load(package: Path) -> Any:
-    folder = raw_model_folder(package)
-    flavors = raw_model_config(package).get("flavors") or {}
+    config = raw_model_config(package)
+    folder, flavors = raw_model_folder(package), config.get("flavors") or {}
     if "xgboost" in flavors:
         import mlflow.xgboost
 
         return mlflow.xgboost.load_model(str(folder))
-    sklearn = flavors.get("sklearn") or {}
-    if sklearn.get("serialization_format") != "skops":
-        raise DataError(
-            f"package {package}",
-            found=f"flavors {', '.join(flavors) or 'none'}, stored as {sklearn.get('serialization_format')}",
-            expected="XGBoost's own format, or scikit-learn's with skops",
-            fix="train again with ml_assets: loading a pickle runs whatever code is in it",
-            rule="ml02_flavor_recorded",
-        )
+    name = next((n for n in _SKOPS_FILES if n in flavors), "")
+    how: Mapping[str, Any] = flavors.get(name) or {}
+    stored = how.get("serialization_format")
+    if stored == "skops":
+        return _load_skops(package, folder / str(how[_SKOPS_FILES[name]]))
+    if stored and stored == metadata_of(config).get(PICKLE_KEY):
+        import mlflow.sklearn
+
+        return mlflow.sklearn.load_model(str(folder))
+    raise DataError(
+        f"package {package}",
+        found=f"flavors {', '.join(flavors) or 'none'}, stored as {stored}",
+        expected="XGBoost's own format, skops, or a pickle that the package says it is "
+        f"({PICKLE_KEY})",
+        fix="train again with ml_assets: loading a pickle runs whatever code is in it",
+        rule="ml02_flavor_recorded",
+    )
+
+
+def _load_skops(package: Path, path: Path) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
         # Our list counts, not the one that the package states for itself.
-        return skops.io.load(folder / sklearn["pickled_model"], trusted=sorted(TRUSTED_TYPES))
+        return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
     except UntrustedTypesFoundException as error:
         raise DataError(
             f"package {package}",
             found=str(error),
             expected=f"skops' own types and {', '.join(sorted(TRUSTED_TYPES))}",
-            fix="train again with an estimator of scikit-learn or XGBoost; do not load this one",
+            fix="train again with an estimator of scikit-learn, XGBoost or LightGBM; do not load "
+            "this one",
             rule="ml02_flavor_recorded",
         ) from error
-
-
-def _needed_types(model: Any) -> list[str]:
-    import skops.io
-
-    try:
-        found = set(skops.io.get_untrusted_types(data=skops.io.dumps(model)))
-    except Exception as error:
-        raise _unsafe(model, f"skops cannot store it: {error}") from error
-    if unknown := sorted(found - TRUSTED_TYPES):
-        raise _unsafe(model, f"it holds {', '.join(unknown)}")
-    return sorted(found)
-
-
-def _unsafe(model: Any, found: str) -> TrainingError:
-    return TrainingError(
-        f"estimator {type(model).__module__}.{type(model).__qualname__}",
-        found=found,
-        expected="an estimator that can be stored without pickle: XGBoost's, or scikit-learn's own",
-        fix="use another estimator, or replace custom functions and classes by scikit-learn's own; "
-        f"beside skops' list these types are allowed: {', '.join(sorted(TRUSTED_TYPES))}",
-        rule="ml02_flavor_recorded",
-    )
-
-
-def _is_xgboost(model: Any) -> bool:
-    """Tell without importing xgboost for models that are none of its own."""
-    return any(c.__module__ == "xgboost.sklearn" for c in type(model).__mro__)
 
 
 _buffers = threading.local()

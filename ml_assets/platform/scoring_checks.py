@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.package_layout import read_package
-from ml_assets.platform.protocol import PREDICTION
+from ml_assets.platform.protocol import PREDICTED_CLASS, PREDICTION
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def checked_keys(
     DataError
         When a key column is missing, or a column is one that scoring looks up or writes itself.
     """
-    taken = {PREDICTION, *constants, *(c.name.lower() for c in packaged.inputs)}
+    taken = {PREDICTION, PREDICTED_CLASS, *constants, *(c.name.lower() for c in packaged.inputs)}
     if clash := sorted(n for n in types if n.lower() in taken):
         raise DataError(
             "the keys to score",
@@ -72,6 +72,11 @@ def declared_type(package: Path) -> str:
             rule="ml02_output_schema",
         )
     return OUTPUT_TYPES[outputs[0]]
+
+
+def declared_classes(package: Path) -> tuple[str, ...]:
+    """Read the names of the codes that a package predicts; empty when it names none."""
+    return read_package(package, package.name).classes
 
 
 @dataclass(frozen=True)

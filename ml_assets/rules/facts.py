@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """Counts of one column. ``nans`` and ``infs`` are 0 for types that cannot hold them."""
+    """Counts of one column. ``nans`` and ``infs`` are 0 for types that cannot hold them.
+
+    ``repaired`` counts the values that the default replaced; None when nobody recorded it.
+    ``constant``: there is one distinct value, null being one; False where nobody looked.
+    """
 
     name: str
     type: str
@@ -22,6 +26,7 @@ class ColumnFacts:
     nans: int = 0
     infs: int = 0
     repaired: int | None = None
+    constant: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -32,11 +37,43 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True)
+class BeforeFacts:
+    """The rows that a table held before the ones that were measured.
+
+    ``rows`` and ``columns`` (types by name) are None when neither the commit nor the log tells.
+    """
+
+    version: int
+    rows: int | None
+    columns: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A source now, beside the version of it that a table was made from.
+
+    ``used`` is None when the table's writer did not record it; ``version`` is -1 for a view or a
+    table without versions. ``data_version`` is the last version that changed rows.
+    """
+
+    table: str
+    used: int | None
+    version: int
+    data_version: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether the source holds other rows now than those that were used."""
+        return self.used is not None and not self.data_version <= self.used <= self.version
+
+
+@dataclass(frozen=True)
 class FeatureTableFacts:
     """A feature table: its rows, keys and columns, and what the catalog stores about it.
 
     ``table`` describes the stored table; before the first publication ``table.exists`` is False.
-    ``examples`` maps a check's name to the keys of the first offending rows.
+    ``examples`` maps a check's name to the keys of the first offending rows. ``before`` is None when
+    there are no rows to compare with. ``latest_event`` is None without event times.
     """
 
     table: TableInfo
@@ -46,6 +83,10 @@ class FeatureTableFacts:
     duplicate_keys: int
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     staged: bool = False
+    before: BeforeFacts | None = None
+    sources: tuple[SourceFacts, ...] = ()
+    latest_event: datetime | None = None
+    measured_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +110,31 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class ChampionLabels:
+    """The labels that the champion was trained on, as its run recorded them.
+
+    ``shares`` by class; ``mean`` and ``std`` of numbers. Empty and None when the run tells nothing.
+    """
+
+    version: int
+    run_id: str
+    shares: Mapping[str, float] = field(default_factory=dict)
+    mean: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
 class LabelFacts:
     """A label table, of classes or of numbers.
 
-    Of classes: ``values`` counts each distinct non-null value (up to 20) by its text, and the same
-    of the training and of the holdout rows. Of numbers: ``spreads`` of the parts ``all``, ``train``
-    and ``holdout``, empty when the column's type is no number; NaN is not counted as null.
+    Of classes: ``values`` counts the rows of each value by its text, null left out, and the same of
+    the training and of the holdout rows: every declared class that there is, and of other values the
+    20 most frequent; ``unlisted_rows`` have yet another value. Of numbers: ``spreads`` of the parts
+    ``all``, ``train`` and ``holdout``, empty when the column's type is no number; NaN is not counted
+    as null.
+
+    ``open_rows`` have an outcome that is known only after ``data_until``, which is the end of the
+    data that ``data_end`` names (UTC).
     """
 
     table: TableInfo
@@ -88,6 +148,12 @@ class LabelFacts:
     columns: tuple[str, ...]
     staged: bool = False
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    unlisted_rows: int = 0
+    open_rows: int = 0
+    data_until: datetime | None = None
+    data_end: str = ""
+    champion: ChampionLabels | None = None
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +177,37 @@ class LookupFacts:
 
 
 @dataclass(frozen=True)
+class FeatureAlone:
+    """What one feature gives away by itself.
+
+    ``power`` is how well it tells the label (None: not measured), ``by`` how that was found.
+    ``copies`` says how it repeats the label, ``identity`` whether it is a ``row id`` or the
+    ``event time``; both are empty when it does not.
+    """
+
+    name: str
+    type: str
+    power: float | None = None
+    by: str = ""
+    copies: str = ""
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class LeakageFacts:
+    """The features of ``rows`` training rows, of ``of_rows`` that there are, one by one.
+
+    ``metric`` is what ``power`` means. ``unmeasured`` says why nothing is known of the label.
+    """
+
+    rows: int
+    of_rows: int
+    metric: str
+    features: tuple[FeatureAlone, ...] = ()
+    unmeasured: str = ""
+
+
+@dataclass(frozen=True)
 class TrainingSetFacts:
     """A stored training set. Times are UTC; ``split_rows`` counts rows by train, embargo, holdout.
 
@@ -126,11 +223,16 @@ class TrainingSetFacts:
     first_holdout: datetime | None
     lookups: tuple[LookupFacts, ...]
     staged: bool = False
+    leakage: LeakageFacts | None = None
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A packaged model, read back from the run. ``predicted_type`` is what it returned when loaded."""
+    """A packaged model, read back from the run. ``predicted_type`` is what it returned when loaded.
+
+    ``predicted_values`` counts the predicted classes by their text, and up to 20 other values; for
+    predictions that are numbers it is empty and ``predicted_spread`` describes them.
+    """
 
     run_id: str
     experiment: str
@@ -138,6 +240,9 @@ class ModelFacts:
     predicted_type: str
     predicted_rows: int
     metrics: Mapping[str, float] = field(default_factory=dict)
+    predicted_values: Mapping[str, int] = field(default_factory=dict)
+    predicted_spread: Spread | None = None
+    run_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,8 +262,51 @@ class ReplayFacts:
 
 
 @dataclass(frozen=True)
+class MetricDifference:
+    """How a candidate and the champion differ in a metric, on the same rows.
+
+    ``difference`` is candidate - champion, with its sign turned where smaller is better: above 0 the
+    candidate is better. ``low`` and ``high`` are the ends of its interval, from the ``draws`` that
+    define the metric; NaN when fewer than half of all draws do.
+    """
+
+    candidate: float
+    champion: float
+    difference: float
+    low: float
+    high: float
+    draws: int
+
+
+@dataclass(frozen=True)
+class ComparisonFacts:
+    """A candidate and the champion, scored through the feature store on the same holdout rows.
+
+    ``rows`` were compared, of ``holdout_rows``; ``seen_rows`` of the holdout are older than the
+    champion's own holdout: it may have been trained on them (None: nobody knows any more). ``trouble``
+    says why the two could not be compared; there are no ``differences`` then.
+    """
+
+    champion: int
+    holdout_rows: int = 0
+    rows: int = 0
+    seen_rows: int | None = None
+    confidence: float = 0.95
+    differences: Mapping[str, MetricDifference] = field(default_factory=dict)
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
 class VersionFacts:
-    """A registered version before promotion: holdout metrics, baseline, and the score replay."""
+    """A registered version before promotion: holdout metrics, baseline, and the score replay.
+
+    ``champion`` is the version that the alias pointed to when it was measured, ``rollback_to`` the one
+    that a rollback would restore (0: the record says that there was none before; None: no record),
+    and ``rollback_stored`` whether it still exists. ``comparison`` is None without another champion.
+    ``overtaken`` says that somebody moved the alias between the comparison and the promotion;
+    ``forced`` who promoted this champion against its gates, and why; ``rolled_back`` who took this
+    version back, and why (both empty: nobody). ``run_tags`` are those of the evaluation run.
+    """
 
     model: str
     version: int | None
@@ -168,6 +316,41 @@ class VersionFacts:
     baseline: Mapping[str, float]
     replay: ReplayFacts
     champion: int | None = None
+    comparison: ComparisonFacts | None = None
+    rollback_to: int | None = None
+    rollback_stored: bool = True
+    overtaken: bool = False
+    forced: str = ""
+    rolled_back: str = ""
+    run_tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """How far a batch's values of one column are from those that the champion knows, as PSI.
+
+    ``by_chance`` is what so few rows exceed once in a thousand times, ``usual`` the most that a
+    window of the training set as long as the batch shows. ``moved`` names the bin that moved most.
+    """
+
+    name: str
+    psi: float
+    by_chance: float = 0.0
+    usual: float = 0.0
+    moved: str = ""
+
+
+@dataclass(frozen=True)
+class DriftFacts:
+    """A sample of ``rows`` scored keys beside a sample of ``reference_rows`` training rows.
+
+    ``unmeasured`` says what is missing and why; empty when everything was compared.
+    """
+
+    rows: int
+    reference_rows: int
+    columns: tuple[ColumnDrift, ...] = ()
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,6 +359,7 @@ class PredictionFacts:
 
     ``values`` counts predicted classes by their text; for predictions that are numbers it is empty
     and ``spread`` describes them (None when the column's type is no number).
+    ``names`` are the readable classes that are stored beside each predicted code, by its text.
     ``same_keys`` says whether the predictions are for exactly the keys and times to score;
     ``repeated_keys`` counts the keys to score beyond the first of each.
     """
@@ -194,6 +378,9 @@ class PredictionFacts:
     repeated_keys: int = 0
     staged: bool = False
     spread: Spread | None = None
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    run_tags: Mapping[str, str] = field(default_factory=dict)
+    drift: DriftFacts | None = None
 
 
 Facts = (

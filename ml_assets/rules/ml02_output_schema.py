@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml_assets.rules.predicted import predicted_values
 from ml_assets.rules.rule import Finding, Rule, listed
 
 if TYPE_CHECKING:
@@ -12,13 +13,25 @@ if TYPE_CHECKING:
 
 
 def output_schema(spec: ModelSpec, _: str, facts: ModelFacts) -> Finding:
-    """Read the stored signature's inputs and output type."""
+    """Read the stored signature's inputs and output type, and the classes that the package names."""
     package = facts.package
+    declared = spec.class_names
+    classes = (
+        f" The package names the classes {listed(package.classes)}; declared: {listed(declared)}."
+        if declared or package.classes
+        else ""
+    )
     return Finding(
-        passed=package.outputs == (spec.output_type,) and bool(package.signature_inputs),
-        message=f"stored signature has {len(package.signature_inputs)} inputs and outputs {list(package.outputs)}; expected inputs and one output of type {spec.output_type} for {spec.model_type}.",
-        fix="log the model with a signature that has inputs and the output type of ML-02, and train again",
-        numbers={"inputs": len(package.signature_inputs), "output": listed(package.outputs)},
+        passed=package.outputs == (spec.output_type,)
+        and bool(package.signature_inputs)
+        and package.classes == declared,
+        message=f"stored signature has {len(package.signature_inputs)} inputs and outputs {list(package.outputs)}; expected inputs and one output of type {spec.output_type} for {spec.model_type}.{classes}",
+        fix="log the model with a signature that has inputs and the output type of ML-02 (and the names of its classes), and train again",
+        numbers={
+            "inputs": len(package.signature_inputs),
+            "output": listed(package.outputs),
+            **({"classes": listed(package.classes)} if classes else {}),
+        },
     )
 
 
@@ -37,22 +50,39 @@ def inputs_match_features(spec: ModelSpec, _: str, facts: ModelFacts) -> Finding
 
 
 def prediction_dtype(spec: ModelSpec, _: str, facts: ModelFacts) -> Finding:
-    """Compare what the loaded model returned with the output type."""
+    """Compare what the loaded model returned with the output type and the values it may have."""
+    values = predicted_values(spec, facts.predicted_values, facts.predicted_spread)
     return Finding(
-        passed=facts.predicted_type == spec.output_type and facts.predicted_rows > 0,
-        message=f"the loaded model returned {facts.predicted_type} for {facts.predicted_rows} rows; expected {spec.output_type}.",
-        fix="use an estimator whose predict returns the type of ML-02 (labels must be integers when it is fitted)",
-        numbers={"rows": facts.predicted_rows, "type": facts.predicted_type},
+        passed=facts.predicted_type == spec.output_type
+        and facts.predicted_rows > 0
+        and not values.bad,
+        message=f"the loaded model returned {facts.predicted_type} for {facts.predicted_rows} rows{values.found}; expected {spec.output_type}{values.expected}.",
+        fix=f"use an estimator whose predict returns the type and the values of ML-02 for {spec.model_type} (classifiers: labels must be integers when it is fitted)",
+        numbers={
+            "rows": facts.predicted_rows,
+            "type": facts.predicted_type,
+            "unexpected": values.bad,
+        },
     )
 
 
 def flavor_recorded(_: ModelSpec, __: str, facts: ModelFacts) -> Finding:
-    """Look for the raw model's flavor."""
+    """Look for the raw model's flavor, and warn of a pickle."""
+    flavor, pickled = facts.package.flavor, facts.package.pickled
+    if flavor and pickled:
+        return Finding(
+            passed=False,
+            message=f"flavor: {flavor}, stored as a pickle ({pickled}), which the declaration allows (estimator.allow_pickle); expected a format that runs no code when it is loaded.",
+            fix="use an estimator of XGBoost, LightGBM or scikit-learn without functions or classes of your own, and remove estimator.allow_pickle",
+            numbers={"flavor": flavor, "pickle": pickled},
+            severity="warn",
+            blocking=False,
+        )
     return Finding(
-        passed=bool(facts.package.flavor),
-        message=f"flavor: {facts.package.flavor or 'none'}; expected the flavor that loads the raw model.",
+        passed=bool(flavor),
+        message=f"flavor: {flavor or 'none'}; expected the flavor that loads the raw model.",
         fix="package the model with an MLflow flavor (xgboost, sklearn, …), not as a bare file",
-        numbers={"flavor": facts.package.flavor},
+        numbers={"flavor": flavor},
     )
 
 

@@ -54,6 +54,67 @@ def no_null(_: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
     return _values("ml03_no_null", "null", asset, facts, "nulls")
 
 
+def repaired_share(spec: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
+    """Compare the share of values that a default replaced with what is usual, column by column."""
+    declared = spec.feature_table(asset.removeprefix("features/")).columns
+    features = [c for c in facts.columns if c.name in declared]
+    kept = {c.name: c.repaired for c in features if c.repaired is not None}
+    shares = {name: n / max(facts.rows, 1) for name, n in kept.items()}
+    high = [name for name, share in shares.items() if share > declared[name].max_repaired]
+    unknown = [
+        c.name for c in features if c.repaired is None and declared[c.name].default is not None
+    ]
+    ordered = sorted(shares, key=lambda name: -shares[name])
+    shown = listed(
+        f"{c} {shares[c]:.1%} (usual up to {declared[c].max_repaired:.0%})" for c in high
+    )
+    fixes = []
+    if high:
+        fixes.append(
+            f"a column that is mostly defaults is not a feature: mend the source of {listed(high)}, drop it, or raise its max_repaired and say why in its comment"
+        )
+    if unknown:
+        fixes.append(
+            f"materialize {asset}: whoever wrote the stored rows did not record what was repaired in {listed(unknown)}"
+        )
+    return Finding(
+        passed=not high and not unknown,
+        message=f"defaults replaced more values than usual in {len(high)} of {len(features)} feature columns ({shown}); most of all: {listed(f'{c} {shares[c]:.1%}' for c in ordered[:1])}; not recorded: {listed(unknown)}; {facts.rows} rows.",
+        fix="; ".join(fixes),
+        numbers={
+            "rows": facts.rows,
+            "columns": len(features),
+            "high_columns": len(high),
+            "unrecorded_columns": len(unknown),
+            "largest_share": round(max(shares.values(), default=0.0), 6),
+        },
+        table=tuple(
+            {
+                "column": c,
+                "repaired": kept[c],
+                "share": round(shares[c], 6),
+                "usual": declared[c].max_repaired,
+            }
+            for c in ordered
+            if kept[c]
+        ),
+    )
+
+
+def constant_column(_: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
+    """Look for columns with one value in all rows."""
+    features = [c for c in facts.columns if c.name not in facts.key_nulls]
+    same = [c.name for c in features if c.constant] if facts.rows > 1 else []
+    few = "" if facts.rows > 1 else " (one row cannot vary)"
+    return Finding(
+        passed=not same,
+        message=f"{len(same)} of {len(features)} feature columns have one value in all {facts.rows} rows{few}: {listed(same)}; expected values that vary.",
+        fix=f"a constant tells a model nothing: look whether the source of {listed(same)} is filled, or drop it from the columns of {asset}",
+        numbers={"rows": facts.rows, "columns": len(features), "constant_columns": len(same)},
+        table=tuple({"column": c.name, "type": c.type} for c in features if c.name in same),
+    )
+
+
 def _coverage(spec: ModelSpec, lookups: tuple[LookupFacts, ...], whose: str) -> Finding:
     floors = {t.name: t.min_coverage for t in spec.feature_tables}
     low = [x for x in lookups if x.coverage < floors[x.name]]
@@ -113,7 +174,7 @@ def score_replay(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
 
 
 def _difference(spec: ModelSpec) -> str:
-    return "relative difference" if spec.kind.predicted_classes is None else "difference"
+    return "relative difference" if spec.predicted_classes is None else "difference"
 
 
 RULES = (
@@ -135,6 +196,22 @@ RULES = (
         "error",
         "No null in any stored feature column",
         no_null,
+    ),
+    Rule(
+        "ml03_repaired_share",
+        "ML-03",
+        "features",
+        "warn",
+        "No feature column consists of more defaults than is usual for it",
+        repaired_share,
+    ),
+    Rule(
+        "ml03_constant_column",
+        "ML-03",
+        "features",
+        "warn",
+        "Every feature column has more than one value",
+        constant_column,
     ),
     Rule(
         "ml03_lookup_coverage",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ml_assets.spec.model import ModelSpec
 
 
+_PARTS = ("train", "embargo", "holdout")
+
+
 def label_not_in_features(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
     """Look for the label and its sources among the features, in any case."""
     label = spec.label
@@ -27,14 +30,27 @@ def label_not_in_features(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> F
 
 
 def keys_in_features(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
-    """Look for primary keys and event times among the features, in any case."""
+    """Look for primary keys and event times by name in any case, and for row ids by their values."""
     keys = {*spec.label_keys, *(k for t in spec.feature_tables for k in t.keys)}
-    found = _among(keys, facts)
+    named = _among(keys, facts)
+    alone = facts.leakage.features if facts.leakage else ()
+    ids = [f.name for f in alone if f.identity == "row id" and f.name not in named]
+    times = [f.name for f in alone if f.identity == "event time" and f.name not in named]
+    found = [*named, *ids, *times]
+    only_times = bool(times) and not named and not ids
     return Finding(
         passed=not found,
-        message=f"{len(found)} of {len(facts.columns)} features are keys or event times: {listed(found)}; expected none.",
-        fix=f"remove {listed(found)} from the features: a model must not learn identities",
-        numbers={"features": len(facts.columns), "keys_among_features": len(found)},
+        message=f"{len(named)} of {len(facts.columns)} features are keys or event times by name: {listed(named)}; {len(ids)} are a row id (another value in every row): {listed(ids)}; {len(times)} are a time under another name (numbers in the order of {spec.label.event_time}): {listed(times)}; expected none.",
+        fix=f"remove {listed(found)} from the features: a model must not learn identities, nor moments that will not come again",
+        numbers={
+            "features": len(facts.columns),
+            "keys_among_features": len(named),
+            "row_ids": len(ids),
+            "times": len(times),
+        },
+        table=tuple({"feature": f.name, "is a": f.identity} for f in alone if f.identity),
+        severity="warn" if only_times else None,
+        blocking=False if only_times else None,
     )
 
 
@@ -43,9 +59,10 @@ def time_overlap(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
     embargo = spec.split.embargo
     last, first = facts.last_train, facts.first_holdout
     gap: timedelta | None = first - last if first and last else None
+    unknown = [part for part in facts.split_rows if part not in _PARTS]
     return Finding(
-        passed=gap is not None and gap >= embargo,
-        message=f"last training row {last}, first holdout row {first}: gap {gap}; expected at least the embargo of {embargo}.",
+        passed=gap is not None and gap >= embargo and not unknown,
+        message=f"last training row {last}, first holdout row {first}: gap {gap}; expected at least the embargo of {embargo}; parts other than {', '.join(_PARTS)}: {listed(unknown)}.",
         fix="split by event time (split.holdout, split.embargo) and materialize training_set again; never split at random over time",
         numbers={
             "gap_hours": gap.total_seconds() / 3600 if gap is not None else None,
@@ -92,7 +109,7 @@ RULES = (
         "ML-06",
         "training_set",
         "error",
-        "No primary key or event time is a feature",
+        "No primary key, event time or row id is a feature",
         keys_in_features,
     ),
     Rule(

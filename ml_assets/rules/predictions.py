@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml_assets.rules.predicted import predicted_values
 from ml_assets.rules.rule import Finding, Rule, listed
 
 if TYPE_CHECKING:
@@ -29,48 +30,93 @@ def complete(_: ModelSpec, __: str, facts: PredictionFacts) -> Finding:
 
 
 def schema(spec: ModelSpec, _: str, facts: PredictionFacts) -> Finding:
-    """Look at the type and the values of the predictions."""
+    """Look at the type and the values of the predictions, and at the names beside classes."""
     expected = {"long": "bigint", "double": "double"}[spec.output_type]
-    if spec.kind.predicted_classes is None:
-        return _finite(facts, expected)
-    allowed = {str(c) for c in spec.kind.predicted_classes}
-    unexpected = [v for v in facts.values if v not in allowed]
+    values = predicted_values(spec, facts.values, facts.spread)
+    misnamed = _misnamed(spec, facts)
+    named = f" Misnamed classes: {listed(misnamed)}." if misnamed else ""
+    measured = spec.predicted_classes is not None or facts.spread is not None
     return Finding(
-        passed=facts.type == expected and not unexpected,
-        message=f"predictions are {facts.type} with values {listed(facts.values)}; expected {expected} with values 0, 1.",
-        fix="train again with 0/1 integer labels; the model returns something else than its declared classes",
-        numbers={"type": facts.type, "unexpected_values": len(unexpected)},
+        passed=facts.type == expected and measured and not values.bad and not misnamed,
+        message=f"predictions are {facts.type}{values.found}; expected {expected}{values.expected}.{named}",
+        fix=f"train again, and look at estimator.params and at the features (ml03 checks): the model returns something else than a model of type {spec.model_type} may",
+        numbers={"type": facts.type, "unexpected_values": values.bad, **_range(facts)},
         table=tuple({"prediction": v, "rows": n} for v, n in facts.values.items()),
     )
 
 
-def _finite(facts: PredictionFacts, expected: str) -> Finding:
+def _range(facts: PredictionFacts) -> dict[str, float | None]:
     found = facts.spread
-    bad = found.nans + found.infs if found else 0
-    between = f" from {found.lowest:g} to {found.highest:g}" if found and found.finite else ""
-    return Finding(
-        passed=facts.type == expected and found is not None and not bad,
-        message=f"predictions are {facts.type}{between} with {bad} NaN or infinite values; expected {expected}, all finite.",
-        fix="look at the features of the rows without a finite prediction (ml03 checks) and at estimator.params, and train again",
-        numbers={
-            "type": facts.type,
-            "not_finite": bad,
-            "lowest": found.lowest if found else None,
-            "mean": found.mean if found else None,
-            "highest": found.highest if found else None,
-        },
-    )
+    if found is None:
+        return {}
+    return {"lowest": found.lowest, "mean": found.mean, "highest": found.highest}
+
+
+def _misnamed(spec: ModelSpec, facts: PredictionFacts) -> list[str]:
+    """Codes that are stored beside another name than the declared one."""
+    declared = {str(i): (name,) for i, name in enumerate(spec.class_names)}
+    return [
+        f"{code} as {listed(repr(n) for n in facts.names.get(code, ()))}, declared {names[0]!r}"
+        for code, names in declared.items()
+        if code in facts.values and facts.names.get(code, ()) != names
+    ]
 
 
 def from_champion(_: ModelSpec, __: str, facts: PredictionFacts) -> Finding:
     """Compare the version on each row with the champion alias."""
     expected = str(facts.champion)
-    others = {v: n for v, n in facts.versions.items() if v != expected}
+    versions = dict(facts.versions)
+    if (unnamed := facts.rows - sum(versions.values())) > 0:
+        versions["none"] = unnamed
+    others = {v: n for v, n in versions.items() if v != expected}
     return Finding(
-        passed=facts.champion is not None and not others and bool(facts.versions),
-        message=f"rows by model version: {listed(f'{v}: {n}' for v, n in facts.versions.items())}; the champion is version {facts.champion}; expected only it.",
+        passed=facts.champion is not None and not others and bool(versions),
+        message=f"rows by model version: {listed(f'{v}: {n}' for v, n in versions.items())}; the champion is version {facts.champion}; expected only it.",
         fix="materialize predictions again: they were made by another version than today's champion",
         numbers={"champion": facts.champion, "rows_of_other_versions": sum(others.values())},
+    )
+
+
+def drift(spec: ModelSpec, _: str, facts: PredictionFacts) -> Finding:
+    """Hold the PSI of each feature and of the scores against what is allowed, usual, or chance."""
+    found, limit = facts.drift, spec.thresholds.drift
+    why = found.unmeasured if found else "the predictions were not compared"
+    limits = {n: c.max_drift or limit for t in spec.feature_tables for n, c in t.columns.items()}
+    columns = sorted(found.columns if found else (), key=lambda c: -c.psi)
+    moved = [c for c in columns if c.psi > max(limits.get(c.name, limit), c.by_chance, c.usual)]
+    largest = f"{columns[0].name} {columns[0].psi:.3f}" if columns else "none"
+    rows, reference = (found.rows, found.reference_rows) if found else (0, 0)
+    return Finding(
+        passed=not moved and not why,
+        message=f"{len(moved)} of {len(columns)} columns drifted: {listed(f'{c.name} {c.psi:.3f} ({c.moved})' for c in moved)}; largest PSI: {largest}; expected at most {limit} (or the column's max_drift), or what chance or the training set's own windows of that length give; not measured: {why or 'none'}; {rows} scored keys beside {reference} training rows.",
+        fix=_drift_fix([c.name for c in moved]),
+        numbers={
+            "largest_psi": columns[0].psi if columns else None,
+            "drifted": len(moved),
+            "columns": len(columns),
+            "scored_rows": rows,
+            "training_rows": reference,
+        },
+        table=tuple(
+            {
+                "column": c.name,
+                "psi": round(c.psi, 4),
+                "allowed": limits.get(c.name, limit),
+                "by chance": round(c.by_chance, 4),
+                "usual": round(c.usual, 4),
+                "moved most": c.moved,
+                "drifted": c in moved,
+            }
+            for c in columns
+        ),
+    )
+
+
+def _drift_fix(moved: list[str]) -> str:
+    if moved:
+        return f"look at the sources of {listed(moved)}: a change of unit, a default that fills more than before, keys that are not found; when the world has changed, train again on newer rows; where a column follows the calendar, declare its max_drift"
+    return (
+        "materialize trained_model and model_version: the reference is stored with the model's run"
     )
 
 
@@ -88,7 +134,7 @@ RULES = (
         "predictions",
         "predictions",
         "error",
-        "Predictions have the output type and only declared classes, or are finite numbers",
+        "Predictions have the output type, and only declared classes or finite numbers in their range",
         schema,
     ),
     Rule(
@@ -98,5 +144,13 @@ RULES = (
         "error",
         "Every row carries the champion's version",
         from_champion,
+    ),
+    Rule(
+        "predictions_drift",
+        "predictions",
+        "predictions",
+        "warn",
+        "Features and scores are spread as in the training set (PSI)",
+        drift,
     ),
 )

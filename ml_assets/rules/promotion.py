@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ml_assets.rules.against_champion import beats_champion, unless_forced
 from ml_assets.rules.rule import Finding, Rule, listed
 from ml_assets.spec.model_types import METRICS
 
 if TYPE_CHECKING:
     from ml_assets.rules.facts import VersionFacts
+    from ml_assets.rules.verdict import Scalar
     from ml_assets.spec.model import Gate, ModelSpec
     from ml_assets.spec.model_types import Metric
 
@@ -19,7 +21,7 @@ def absolute(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
     failures = {
         metric: why for metric, gate in spec.gates.items() if (why := _failure(metric, gate, facts))
     }
-    return Finding(
+    finding = Finding(
         passed=not failures,
         message=f"{len(spec.gates) - len(failures)} of {len(spec.gates)} gates hold on the holdout: {listed(_shown(m, g, facts) for m, g in spec.gates.items())}. {' '.join(failures.values())}".strip(),
         fix=f"the champion alias was not moved; improve the model or, with a reason, change gates.{listed(failures)}",
@@ -38,6 +40,7 @@ def absolute(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
             for m, g in spec.gates.items()
         ),
     )
+    return unless_forced(finding, facts)
 
 
 def _failure(metric: Metric, gate: Gate, facts: VersionFacts) -> str:
@@ -66,6 +69,53 @@ def _shown(metric: str, gate: Gate, facts: VersionFacts) -> str:
     return f"{metric} {facts.metrics.get(metric, math.nan):.4f} ({_condition(gate)})"
 
 
+def compare_and_set(_: ModelSpec, __: str, facts: VersionFacts) -> Finding:
+    """Look whether the champion is still the one that was compared with."""
+    now = "no version" if facts.champion is None else f"version {facts.champion}"
+    if facts.overtaken:
+        return Finding(
+            passed=False,
+            message=f"the champion changed after the comparison: it is {now} now, and stays.",
+            fix="materialize model_version again: it compares with that version",
+            numbers={"champion": facts.champion},
+        )
+    return Finding(
+        passed=True,
+        message=f"the champion is {now}; nobody else moved the alias.",
+        numbers={"champion": facts.champion},
+    )
+
+
+def rollback_target(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
+    """Look for the version that a rollback would restore."""
+    target, champion = facts.rollback_to, facts.champion
+    numbers: dict[str, Scalar] = {"champion": champion, "rollback_to": target or None}
+    if champion is None or target == 0:
+        said = (
+            "there is no champion yet"
+            if champion is None
+            else f"version {champion} is the first champion"
+        )
+        return Finding(passed=True, message=f"{said}: nothing to roll back to.", numbers=numbers)
+    if target is not None and facts.rollback_stored:
+        return Finding(
+            passed=True,
+            message=f"ml-assets rollback {spec.name} restores version {target}.",
+            numbers=numbers,
+        )
+    missing = (
+        f"version {champion} does not say which champion was before it: its alias was set by hand"
+        if target is None
+        else f"version {target}, the champion before version {champion}, does not exist any more"
+    )
+    return Finding(
+        passed=False,
+        message=f"{missing}.",
+        fix=f"move the alias with ml-assets promote {spec.name} --version … --reason …, which records it",
+        numbers=numbers,
+    )
+
+
 RULES = (
     Rule(
         "promotion_absolute",
@@ -74,5 +124,29 @@ RULES = (
         "error",
         "Every gate of the spec holds on the holdout",
         absolute,
+    ),
+    Rule(
+        "promotion_beats_champion",
+        "promotion",
+        "model_version",
+        "error",
+        "Not worse than the champion by more than the margin, on the same holdout rows",
+        beats_champion,
+    ),
+    Rule(
+        "promotion_compare_and_set",
+        "promotion",
+        "model_version",
+        "error",
+        "The champion has not changed since it was compared with",
+        compare_and_set,
+    ),
+    Rule(
+        "promotion_rollback_target",
+        "promotion",
+        "model_version",
+        "warn",
+        "The previous champion is recorded, so that a rollback can restore it",
+        rollback_target,
     ),
 )

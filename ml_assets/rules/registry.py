@@ -11,6 +11,7 @@ from ml_assets.rules import (
     ml04_experiments,
     ml05_labels,
     ml06_leakage,
+    ml06_power,
     predictions,
     promotion,
 )
@@ -27,17 +28,18 @@ RULES: tuple[Rule, ...] = (
     *ml04_experiments.RULES,
     *ml05_labels.RULES,
     *ml06_leakage.RULES,
+    *ml06_power.RULES,
     *promotion.RULES,
     *predictions.RULES,
 )
 
 
-def checks_for(asset: str) -> tuple[Rule, ...]:
-    """Find the rules of an asset (``features/<name>``, ``labels``, …), in the rule book's order."""
+def checks_for(spec: ModelSpec, asset: str) -> tuple[Rule, ...]:
+    """Find a model's rules for an asset (``features/<name>``, ``labels``, …), in the rule book's order."""
     kind = asset.split("/", maxsplit=1)[0]
-    return tuple(rule for rule in RULES if rule.asset == kind)
+    return tuple(rule for rule in RULES if rule.asset == kind and rule.applies(spec))
 
 
 def judge(spec: ModelSpec, asset: str, facts: Any) -> tuple[Verdict, ...]:
     """Judge an asset by all of its rules."""
-    return tuple(rule.judge(spec, asset, facts) for rule in checks_for(asset))
+    return tuple(rule.judge(spec, asset, facts) for rule in checks_for(spec, asset))

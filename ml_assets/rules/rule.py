@@ -17,6 +17,11 @@ AssetKind = Literal[
 ]
 
 
+def always(_: ModelSpec) -> bool:
+    """Say that every model has a check."""
+    return True
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a rule's function returns: the numbers in a sentence, and the fix when it failed.
@@ -37,7 +42,8 @@ class Finding:
 class Rule:
     """One check of the rule book on one kind of asset.
 
-    ``find(spec, asset, facts)`` is pure: the same facts always give the same finding.
+    ``find(spec, asset, facts)`` is pure: the same facts always give the same finding. A model that
+    ``applies`` says no to does not have the check: one that could not fail would say nothing.
     """
 
     check: str
@@ -47,6 +53,7 @@ class Rule:
     title: str
     find: Callable[[ModelSpec, str, Any], Finding]
     skips: bool = False
+    applies: Callable[[ModelSpec], bool] = always
 
     def blocking(self, spec: ModelSpec) -> bool:
         """Whether a failure stops the run; a rule that ``skips`` does so only on ``fail``."""

@@ -69,7 +69,9 @@ class PackageInfo:
     """What is stored in a packaged model, read back from its files.
 
     ``inputs`` are the (name, type) columns that the raw model receives, in order; ``outputs`` are
-    the signature's output types; an empty tuple means that the signature has none.
+    the signature's output types; an empty tuple means that the signature has none. ``classes`` are
+    the names of the predicted codes 0, 1, …, when the package states them; ``pickled`` is the format
+    when the model is stored as a pickle.
     """
 
     uri: str
@@ -79,6 +81,8 @@ class PackageInfo:
     signature_inputs: tuple[str, ...]
     has_input_example: bool
     pip_requirements: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    pickled: str | None = None
 
 
 def describe(business: str, technical: str) -> str:

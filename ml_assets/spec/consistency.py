@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import closest, did_you_mean
 from ml_assets.spec.findings import Place
+from ml_assets.spec.label_consistency import label_problems
 from ml_assets.spec.model_types import KINDS, METRICS
 from ml_assets.spec.tables import repeated
 from ml_assets.spec.wording import refusal
@@ -24,7 +25,7 @@ def problems_between_parts(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCus
     yield from _lookups_without_key(spec)
     yield from _metrics_of_other_types(spec)
     yield from _impossible_gates(spec)
-    yield from _threshold_of_a_number(spec)
+    yield from label_problems(spec)
     yield from _not_distributable(spec)
 
 
@@ -32,6 +33,7 @@ def _undeclared_sources(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustom
     uses: list[tuple[Place, str, tuple[str, ...]]] = [
         (("feature_tables", i, "sources"), f"feature_tables.{t.name}", t.sources)
         for i, t in enumerate(spec.feature_tables)
+        if t.reuse is None
     ]
     uses += [(("label", "sources"), "label", spec.label.sources)]
     uses += [(("scoring", "sources"), "scoring", spec.scoring.sources)]
@@ -121,6 +123,16 @@ def _impossible_gates(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomEr
                     rule="promotion_absolute",
                 ),
             )
+        if gate.beat_baseline and not METRICS[metric].has_baseline:
+            yield (
+                ("gates", metric, "beat_baseline"),
+                refusal(
+                    f"true for {metric}",
+                    expected="min or max: a constant prediction is no yardstick for this metric",
+                    fix="remove beat_baseline, and write min or max",
+                    rule="promotion_absolute",
+                ),
+            )
 
 
 def _metrics_of_other_types(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
@@ -142,25 +154,21 @@ def _metrics_of_other_types(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCu
         )
 
 
-def _threshold_of_a_number(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
-    if spec.kind.label_classes is None and spec.label.threshold is not None:
-        yield (
-            ("label", "threshold"),
-            refusal(
-                f"{spec.label.threshold:g} with model_type: {spec.model_type}",
-                expected=f"no threshold: the label is the number in {spec.label.column} itself",
-                fix="remove it, or declare model_type: binary_classification",
-                rule="ml05_binary_labels",
-            ),
-        )
-
-
 def _not_distributable(spec: ModelSpec) -> Iterator[tuple[Place, PydanticCustomError]]:
     """Only XGBoost's own estimators have a counterpart that is fitted on a cluster."""
     if spec.estimator.distributed is None:
         return
     own = spec.kind.estimator
-    if spec.estimator_class.replace("xgboost.sklearn.", "xgboost.") != own:
+    if spec.kind.spark_estimator is None:
+        yield (
+            ("estimator", "distributed"),
+            refusal(
+                f"distributed training with model_type: {spec.model_type}",
+                expected="training on one node: no estimator of this type is fitted on a cluster",
+                fix="remove distributed",
+            ),
+        )
+    elif spec.estimator_class.replace("xgboost.sklearn.", "xgboost.") != own:
         yield (
             ("estimator", "distributed"),
             refusal(

@@ -108,6 +108,14 @@ class TrainingError(MlAssetsError):
     """An estimator could not be built, fitted or packaged."""
 
 
+class LibraryError(MlAssetsError):
+    """A library raised in a step what a rule is there to prevent; its error is ``__cause__``."""
+
+
+class PromotionError(MlAssetsError):
+    """A version may not become the champion, or the champion is another one by now."""
+
+
 def closest(word: str, allowed: Iterable[str]) -> str | None:
     """Find the allowed word that was probably meant; case does not matter.
 

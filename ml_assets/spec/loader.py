@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from ml_assets.spec.errors import closest
 from ml_assets.spec.findings import Finding, as_error
 from ml_assets.spec.imports import package_of
+from ml_assets.spec.marks import marks
 from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.owners import Find, Neighbours, among, with_reused
 from ml_assets.spec.templates import render
 from ml_assets.spec.wording import names_of, shown
 from ml_assets.spec.yaml_file import YamlFile, read_yaml
@@ -27,7 +29,12 @@ _KEY = "[key]"
 _MISSING = "nothing: the field is missing"
 
 
-def load_spec(path: str | os.PathLike[str], *, package: str | None = None) -> ModelSpec:
+def load_spec(
+    path: str | os.PathLike[str],
+    *,
+    package: str | None = None,
+    loading: tuple[str, ...] = (),
+) -> ModelSpec:
     """Load the model that a ``defs.yaml`` declares.
 
     Parameters
@@ -37,6 +44,8 @@ def load_spec(path: str | os.PathLike[str], *, package: str | None = None) -> Mo
     package
         The package that import paths with a leading dot start from. Without it, the package that
         the file's folder is, when Python can import it.
+    loading
+        The models whose declarations reuse from this one and wait for it.
 
     Raises
     ------
@@ -53,15 +62,25 @@ def load_spec(path: str | os.PathLike[str], *, package: str | None = None) -> Mo
         attributes, around = _attributes(document)
         problems += around
         if attributes is not None:
-            spec, inside = _build(attributes, package or package_of(file.resolve().parent))
+            folder = file.resolve().parent
+            find = Neighbours(folder, loading, _load_owner)
+            spec, inside = _build(attributes, package or package_of(folder), find)
             problems += [_in_file(document, finding) for finding in inside]
     if spec is None or problems:
         raise as_error(str(file), problems)
     return spec
 
 
+def _load_owner(file: Path, loading: tuple[str, ...]) -> ModelSpec:
+    return load_spec(file, loading=loading)
+
+
 def spec_from_mapping(
-    mapping: Mapping[str, Any], *, origin: str, package: str | None = None
+    mapping: Mapping[str, Any],
+    *,
+    origin: str,
+    package: str | None = None,
+    owners: Iterable[ModelSpec] = (),
 ) -> ModelSpec:
     """Build the model that a mapping of ``ModelSpec``'s fields declares.
 
@@ -73,24 +92,31 @@ def spec_from_mapping(
         What the errors call it.
     package
         The package that import paths with a leading dot start from.
+    owners
+        The models whose feature tables and sources it may reuse.
 
     Raises
     ------
     DeclarationError
         With everything that is wrong, each with its field.
     """
-    spec, problems = _build(mapping, package)
+    spec, problems = _build(mapping, package, among({owner.name: owner for owner in owners}))
     if spec is None:
         raise as_error(origin, problems)
     return spec
 
 
-def _build(mapping: Any, package: str | None) -> tuple[ModelSpec | None, list[Finding]]:
+def _build(mapping: Any, package: str | None, find: Find) -> tuple[ModelSpec | None, list[Finding]]:
     """Build the spec; it is None exactly when there are problems."""
     rendered, unset = render(mapping)
+    if isinstance(find, Neighbours) and isinstance(rendered, dict):
+        own = f"{rendered.get('project')}/{rendered.get('model')}"
+        find = replace(find, loading=(*find.loading, own))
+    rendered, reusing, judged = with_reused(rendered, find)
+    unset += marks(mapping)
     if package is not None and isinstance(rendered, dict):
         rendered = {**rendered, "package": package}
-    problems = [Finding.of(place, kind.context or {}) for place, kind in unset]
+    problems = [*reusing, *(Finding.of(place, kind.context or {}) for place, kind in unset)]
     known = {place for place, _ in unset}
     spec = None
     try:
@@ -99,7 +125,7 @@ def _build(mapping: Any, package: str | None) -> tuple[ModelSpec | None, list[Fi
         for details in error.errors(include_url=False):
             place = tuple(step for step in details["loc"] if step != _KEY)
             # A template that was not replaced makes the value wrong too: say it once.
-            if place not in known:
+            if place not in known and place[:2] not in judged:
                 problems.append(Finding.of(place, details["ctx"]))
     return (None if problems else spec), problems
 

@@ -68,6 +68,12 @@ class Estimator(Declared):
     """Keyword arguments of the estimator."""
     encoding: Literal["ordinal", "one_hot"] = "ordinal"
     """How string features are encoded inside the packaged model."""
+    allow_pickle: bool = Field(default=False, json_schema_extra={CHECK: "ml02_flavor_recorded"})
+    """Store the model as a pickle when it cannot be stored otherwise; said in the log and recorded.
+
+    Loading a pickle runs code that is in it. XGBoost, LightGBM and scikit-learn's own estimators do
+    not need it.
+    """
     distributed: Distributed | None = None
     """XGBoost only: fit on the workers of a Spark cluster. Without it on one node, in memory."""
 
@@ -137,6 +143,65 @@ class Thresholds(Declared):
 
     Relative to the value; near 0 absolute, or relative to the usual size of a regressor's predictions.
     """
+    row_count_change: Number = Field(default=0.5, gt=0, json_schema_extra={CHECK: "ml01_row_count"})
+    """Largest usual change of a feature table's rows, as a share of what was stored before."""
+    minority_share: Number = Field(
+        default=0.01, ge=0, le=0.5, json_schema_extra={CHECK: "ml05_minority_share"}
+    )
+    """Smallest usual share of the rarest class among the labels."""
+    base_rate_shift: Number = Field(
+        default=0.1, gt=0, json_schema_extra={CHECK: "ml05_base_rate_shift"}
+    )
+    """Largest usual shift of the labels against those that the champion was trained on.
+
+    Of classes: half the sum of the differences of their shares (total variation distance, 0 to 1).
+    Of numbers: the difference of the means in standard deviations of the champion's labels.
+    """
+    leakage_rows: Count = Field(
+        default=100_000, ge=1_000, json_schema_extra={CHECK: "ml06_single_feature_power"}
+    )
+    """Largest number of training set rows that the leakage checks look at; a sample by key above."""
+    feature_power: Number = Field(
+        default=0.98, gt=0.5, le=1, json_schema_extra={CHECK: "ml06_single_feature_power"}
+    )
+    """What no feature may reach alone: ROC AUC for classes, R² for numbers. Blocks."""
+    feature_power_warn: Number = Field(
+        default=0.90, gt=0.5, le=1, json_schema_extra={CHECK: "ml06_single_feature_power"}
+    )
+    """What a feature reaches alone only seldom without leaking. Warns."""
+    too_good: Number = Field(default=0.99, gt=0.5, le=1, json_schema_extra={CHECK: "ml06_too_good"})
+    """Holdout ROC AUC (of numbers: R²) above which a result is implausible."""
+    shuffled_label_tolerance: Number = Field(
+        default=0.05, gt=0, le=0.5, json_schema_extra={CHECK: "ml06_shuffled_label_control"}
+    )
+    """How far from chance a model that was trained on shuffled labels may be (ROC AUC, or R²)."""
+    drift: Number = Field(default=0.2, gt=0, json_schema_extra={CHECK: "predictions_drift"})
+    """Largest usual population stability index (PSI) of a feature or of the scores."""
+
+
+class Promotion(Declared):
+    """How a candidate is compared with the champion, on the same holdout rows."""
+
+    metric: Metric | None = Field(
+        default=None, examples=["pr_auc"], json_schema_extra={CHECK: "promotion_beats_champion"}
+    )
+    """Holdout metric that decides; the model type's own when left out."""
+    margin: Number = Field(
+        default=0.02, ge=0, json_schema_extra={CHECK: "promotion_beats_champion"}
+    )
+    """How much worse than the champion a candidate may be.
+
+    In units of the metric; for metrics without an upper end (rmse, mae, log_loss, …) as a share of
+    the champion's value.
+    """
+    confidence: Number = Field(
+        default=0.95, gt=0.5, lt=1, json_schema_extra={CHECK: "promotion_beats_champion"}
+    )
+    """Level of the interval of the difference between the two."""
+    draws: Count = Field(
+        default=1000, ge=100, le=100_000, json_schema_extra={CHECK: "promotion_beats_champion"}
+    )
+    """Bootstrap draws of that interval."""
 
 
 class ModelSpec(Declared):
@@ -198,6 +263,8 @@ class ModelSpec(Declared):
     """Cron of the model's schedule (UTC; stopped until the user starts it)."""
     thresholds: Thresholds = Thresholds()
     """Limits of the checks."""
+    promotion: Promotion = Promotion()
+    """Comparison with the champion."""
     grants: Grants = Field(
         default={}, validate_default=True, examples=[{"analysts": {"tables": ["SELECT"]}}]
     )
@@ -217,6 +284,23 @@ class ModelSpec(Declared):
     def kind(self) -> ModelKind:
         """What the model type means for labels, metrics and predictions."""
         return KINDS[self.model_type]
+
+    @property
+    def label_classes(self) -> tuple[int, ...] | None:
+        """Values that a stored label may have; None when it is any finite number."""
+        if self.kind.declared_classes:
+            return tuple(range(len(self.label.classes)))
+        return self.kind.label_classes
+
+    @property
+    def predicted_classes(self) -> tuple[int, ...] | None:
+        """Values that a prediction may have; None when it is a number."""
+        return self.label_classes if self.kind.declared_classes else self.kind.predicted_classes
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Text of each class of ``label.classes``, by its code; empty when none are declared."""
+        return tuple(str(c).lower() if isinstance(c, bool) else str(c) for c in self.label.classes)
 
     @property
     def output_type(self) -> str:

@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING, Any
 from ml_assets.spec.base import TYPE_NAME
 from ml_assets.spec.grants import Grant
 from ml_assets.spec.loader import COMPONENT
-from ml_assets.spec.model import Distributed, Estimator, Gate, ModelSpec, Split, Thresholds
+from ml_assets.spec.model import (
+    Distributed,
+    Estimator,
+    Gate,
+    ModelSpec,
+    Promotion,
+    Split,
+    Thresholds,
+)
+from ml_assets.spec.owners import allow_reuse
+from ml_assets.spec.reuse import ReusedSource, ReusedTable
 from ml_assets.spec.tables import Column, FeatureTable, Label, Scoring, Source
-from ml_assets.spec.wording import CHECK, inline
+from ml_assets.spec.wording import CHECK, SET_BY_LOADER, inline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +40,9 @@ BEGIN, END = "<!-- fields:begin -->", "<!-- fields:end -->"
 _SECTIONS: tuple[tuple[str, type[Declared]], ...] = (
     ("attributes", ModelSpec),
     ("sources", Source),
+    ("sources that are reused", ReusedSource),
     ("feature_tables", FeatureTable),
+    ("feature_tables that are reused", ReusedTable),
     ("columns", Column),
     ("label", Label),
     ("split", Split),
@@ -39,6 +51,7 @@ _SECTIONS: tuple[tuple[str, type[Declared]], ...] = (
     ("gates", Gate),
     ("scoring", Scoring),
     ("thresholds", Thresholds),
+    ("promotion", Promotion),
     ("grants", Grant),
 )
 #: ``package`` is set by the loader, never by the author of a file.
@@ -66,9 +79,24 @@ def fill(text: str) -> str:
     return f"{head}{BEGIN}\n{markdown()}\n{END}{rest.split(END)[1]}"
 
 
+def limits_of(check: str) -> list[tuple[str, str]]:
+    """List the fields that a check is limited by, each with its default; those without are left out.
+
+    >>> limits_of("ml03_lookup_coverage")
+    [('feature_tables.min_coverage', '0.95')]
+    """
+    found = []
+    for title, model in _SECTIONS:
+        for name, field in model.model_json_schema()["properties"].items():
+            default = _default(field).strip("`")
+            if field.get(CHECK) == check and default and "$ref" not in field:
+                found.append((name if model is ModelSpec else f"{title}.{name}", default))
+    return found
+
+
 def json_schema() -> dict[str, Any]:
     """Describe a whole ``defs.yaml`` to editors."""
-    schema = ModelSpec.model_json_schema()
+    schema = allow_reuse(ModelSpec.model_json_schema())
     definitions = schema.pop("$defs")
     del schema["properties"]["package"]
     return {
@@ -98,7 +126,7 @@ def _section(title: str, model: type[Declared]) -> Iterator[str]:
     yield "| field | type | default | meaning | check |"
     yield "|---|---|---|---|---|"
     for name, field in schema["properties"].items():
-        if name not in _HIDDEN:
+        if name not in _HIDDEN and SET_BY_LOADER not in field:
             cells = (
                 f"`{name}`",
                 _type(field),

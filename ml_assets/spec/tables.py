@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -19,7 +20,8 @@ from ml_assets.spec.base import (
 )
 from ml_assets.spec.dagster_values import AssetName
 from ml_assets.spec.findings import Place
-from ml_assets.spec.wording import CHECK, refusal, refuse, shown
+from ml_assets.spec.reuse import ReusePath
+from ml_assets.spec.wording import CHECK, SET_BY_LOADER, refusal, refuse, shown
 
 
 def _plain_value(value: Any) -> Any:
@@ -47,6 +49,14 @@ class Source(Declared):
     """Function () -> pandas.DataFrame that fills the table when it does not exist yet."""
     description: str = Field(default="", examples=["Flights out of New York, one row each"])
     """What the table holds and who owns it."""
+    event_time: ColumnName | None = Field(
+        default=None,
+        examples=["time_hour"],
+        json_schema_extra={CHECK: "ml05_label_horizon_closed"},
+    )
+    """UTC timestamp column whose latest value says until when the data goes."""
+    reuse: ReusePath | None = None
+    """Instead of everything else: a source of another model, see below."""
 
 
 class Column(Declared):
@@ -62,6 +72,14 @@ class Column(Declared):
         default=None, examples=[0.0], json_schema_extra={CHECK: "ml03_no_nan"}
     )
     """Replaces null (and NaN, +Inf, -Inf in float columns) when the table is written."""
+    max_repaired: Number = Field(
+        default=0.5, gt=0, le=1, json_schema_extra={CHECK: "ml03_repaired_share"}
+    )
+    """Share of the values that the default may usually replace: mostly defaults is no feature."""
+    max_drift: Number | None = Field(
+        default=None, gt=0, examples=[5.0], json_schema_extra={CHECK: "predictions_drift"}
+    )
+    """Largest usual PSI of this column, where it follows the calendar; else ``thresholds.drift``."""
 
     @field_validator("default")
     @classmethod
@@ -137,6 +155,14 @@ class FeatureTable(Documented):
         default=0.95, ge=0, le=1, json_schema_extra={CHECK: "ml03_lookup_coverage"}
     )
     """Share of label keys and scoring keys that must find a row (``ml03_lookup_coverage``)."""
+    max_age: Duration | None = Field(
+        default=None, examples=["2 days"], json_schema_extra={CHECK: "ml01_fresh"}
+    )
+    """How old the latest event time may usually be now; without it only the sources are compared."""
+    reuse: ReusePath | None = None
+    """Instead of everything else: a table that another model makes, see below."""
+    owner_hash: str = Field(default="", json_schema_extra={SET_BY_LOADER: True})
+    """The hash of the owner's declaration of a reused table (set by the loader)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -155,6 +181,14 @@ class FeatureTable(Documented):
                 message="lookback needs an event_time: a static table has no age",
             )
             problems.append((("lookback",), lost))
+        if self.max_age is not None and self.event_time is None:
+            ageless = refusal(
+                "a max_age without an event_time",
+                expected="an event_time: the age of a table is that of its latest row",
+                fix="declare event_time, or remove max_age: a static table is compared with its sources",
+                rule="ml01_fresh",
+            )
+            problems.append((("max_age",), ageless))
         refuse("FeatureTable", problems)
         return self
 
@@ -162,6 +196,11 @@ class FeatureTable(Documented):
     def keys(self) -> tuple[str, ...]:
         """Primary keys, then the event time when there is one."""
         return (*self.primary_keys, *([self.event_time] if self.event_time else []))
+
+    @property
+    def declared_hash(self) -> str:
+        """Twelve hex digits that change when its owner declares the table in another way."""
+        return self.owner_hash or hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 class Label(Documented):
@@ -182,7 +221,24 @@ class Label(Documented):
     threshold: Number | None = Field(
         default=None, examples=[15], json_schema_extra={CHECK: "ml05_binary_labels"}
     )
-    """Classifiers only: label is 1 where ``column`` > threshold. Without it ``column`` must already be 0/1."""
+    """Two classes only: label is 1 (an anomaly: -1) where ``column`` > threshold, else 0 (1).
+
+    Without it ``column`` must already hold these integers.
+    """
+    classes: tuple[Scalar, ...] = Field(
+        default=(),
+        max_length=1000,
+        examples=[["bronze", "silver", "gold"]],
+        json_schema_extra={CHECK: "ml05_binary_labels"},
+    )
+    """Multi-class only: the values of ``column``; the stored label is a value's place, from 0."""
+    horizon: Duration = Field(
+        default="0 days",
+        validate_default=True,
+        examples=["1 day"],
+        json_schema_extra={CHECK: "ml05_label_horizon_closed"},
+    )
+    """How long after its event time the outcome of a row is known."""
     label_sources: tuple[Identifier, ...] = Field(
         default=(),
         examples=[["dep_delay", "air_time"]],

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 KIND = "ml_assets"
 #: The key of ``json_schema_extra`` that names the check which a field belongs to.
 CHECK = "x-check"
+#: Marks a field that the loader sets, never the author of a file.
+SET_BY_LOADER = "x-set-by-loader"
 _LONGEST = 80
 
 Details = Mapping[str, Any]
@@ -78,7 +80,13 @@ def taught(model: type[BaseModel], error: ValidationError) -> ValidationError:
 
 def names_of(model: type[BaseModel]) -> list[str]:
     """List a model's fields by the names that a user writes."""
-    return [field.alias or name for name, field in model.model_fields.items()]
+    fields = model.model_fields.items()
+    return [field.alias or name for name, field in fields if not _set_by_loader(field)]
+
+
+def _set_by_loader(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and SET_BY_LOADER in extra
 
 
 def shown(value: object) -> str:
@@ -160,10 +168,13 @@ def _in_our_words(model: type[BaseModel], details: ErrorDetails) -> PydanticCust
 def _unknown_field(word: str, allowed: list[str]) -> PydanticCustomError:
     match = closest(word, allowed)
     listed = ", ".join(allowed)
+    fix = f"write {match!r} (did you mean that?)" if match else "remove it"
+    if not match and " " in word:
+        fix = "put the text before it in quotes (within braces a comma ends it), or remove it"
     return refusal(
         f"unknown field {word!r}",
         expected=f"one of {listed}",
-        fix=f"write {match!r} (did you mean that?)" if match else "remove it",
+        fix=fix,
         rule="",  # of no check, also not of the field that it stands in
         message=f"unknown field {word!r}{did_you_mean(word, allowed)}; allowed: {listed}",
     )

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ml_assets.rules.facts import FeatureTableFacts
 from ml_assets.spec.catalog import feature_layout
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.grants import granted
-from ml_assets.steps.measure import (
+from ml_assets.steps.measuring.measure import (
     FLOATS,
     REPAIRED_PREFIX,
     aggregate,
     column_counts,
     column_facts,
     column_types,
+    constant_counts,
     first_keys,
+    from_micros,
+    is_odd,
+    may_be_constant,
+    scan_counts,
+)
+from ml_assets.steps.measuring.table_history import (
+    before,
+    last_commits,
+    recorded,
+    recorded_mapping,
+    sources_of,
 )
 from ml_assets.steps.prepared import PreparedTable, planned
 from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from pyspark.sql import Column, DataFrame
 
     from ml_assets.platform.protocol import Platform
+    from ml_assets.rules.facts import ColumnFacts
     from ml_assets.spec.catalog import TableInfo
     from ml_assets.spec.model import ModelSpec
     from ml_assets.spec.tables import FeatureTable, Scalar
@@ -47,6 +65,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
     try:
         facts = measure_frame(staged.frame, table, planned(layout, staged), staged=True)
         refuse_empty(facts.rows, where=where)
+        facts = _with_history(facts, spec, platform, table, versions)
     except BaseException:
         staged.discard()
         raise
@@ -58,7 +77,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
         facts,
         versions,
         shown={"repaired_values": repaired},
-        commit={"repaired": json.dumps(repaired)},
+        commit={"repaired": json.dumps(repaired), **recorded(facts, versions)},
     )
 
 
@@ -73,7 +92,33 @@ def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> FeatureTable
     table = _table(spec, inputs)
     frame, info = platform.tables.read(table.table), platform.tables.info(table.table)
     require_columns(frame, table.keys, where=table.table, rule="ml01_table_registered")
-    return measure_frame(frame, table, info, staged=False)
+    facts = measure_frame(frame, table, info, staged=False)
+    return _with_history(facts, spec, platform, table)
+
+
+def _with_history(
+    facts: FeatureTableFacts,
+    spec: ModelSpec,
+    platform: Platform,
+    table: FeatureTable,
+    used: Mapping[str, int] | None = None,
+) -> FeatureTableFacts:
+    """Add what was stored before, and what the rows were made from: ``used``, while they are staged.
+
+    Of stored rows both, and the repaired values, are what their commit says.
+    """
+    commit, earlier = last_commits(platform, table.table, staged=facts.staged)
+    columns = facts.columns
+    if not facts.staged:
+        used = recorded_mapping(commit, "inputs")
+        repaired = recorded_mapping(commit, "repaired") or {}
+        columns = tuple(replace(c, repaired=repaired.get(c.name)) for c in columns)
+    return replace(
+        facts,
+        columns=columns,
+        before=before(platform, table.table, earlier),
+        sources=sources_of(spec, platform, () if table.reuse else table.sources, used),
+    )
 
 
 def measure_frame(
@@ -84,10 +129,13 @@ def measure_frame(
 
     types = column_types(frame)
     features = [c for c in types if c not in table.keys and not c.startswith(REPAIRED_PREFIX)]
-    counts = column_counts(types, [*table.keys, *features])
+    counts = scan_counts(types, [*table.keys, *features])
     counts["rows"] = F.count(F.lit(1))
     keys = [F.col(f"`{k}`") for k in table.keys]
     counts["keys"] = F.count_distinct(F.xxhash64(*keys))
+    if table.event_time and types[table.event_time] == "timestamp":
+        # Micros of the greatest, not the greatest of micros: Sail would call both ends alike.
+        counts["latest"] = F.unix_micros(F.max(F.col(f"`{table.event_time}`")))
     counted = aggregate(frame, counts)
     distinct = counted["keys"]
     if distinct < counted["rows"]:  # repeated keys, or (once in 10^5 tables) equal hashes
@@ -95,13 +143,28 @@ def measure_frame(
     facts = FeatureTableFacts(
         table=info,
         rows=counted["rows"],
-        columns=column_facts(types, features, counted),
-        key_nulls={k: counted[f"nulls:{k}"] for k in table.keys},
+        columns=_columns(frame, types, features, counted),
+        key_nulls={k: counted["rows"] - counted[f"known:{k}"] for k in table.keys},
         duplicate_keys=counted["rows"] - distinct,
-        examples={},
         staged=staged,
+        latest_event=from_micros(counted.get("latest")),
+        measured_at=datetime.now(UTC),
     )
-    return FeatureTableFacts(**{**vars(facts), "examples": _examples(frame, table, facts)})
+    return replace(facts, examples=_examples(frame, table, facts))
+
+
+def _columns(
+    frame: DataFrame, types: Mapping[str, str], names: list[str], counted: Mapping[str, Any]
+) -> tuple[ColumnFacts, ...]:
+    """Read the facts of columns; those that look odd or constant are looked at again."""
+    maybe = [name for name in names if may_be_constant(counted, name)]
+    odd = [name for name in names if is_odd(counted, name)]
+    second = {**column_counts(types, odd), **constant_counts(types, maybe)}
+    found = dict(counted) | (aggregate(frame, second) if second else {})
+    for name in names:
+        found[f"nulls:{name}"] = counted["rows"] - counted[f"known:{name}"]
+        found[f"constant:{name}"] = name in maybe and found[f"distinct:{name}"] <= 1
+    return column_facts(types, names, found)
 
 
 def check_columns(frame: DataFrame, table: FeatureTable) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ml_assets.spec.owners import asset_path
 from ml_assets.steps import (
     clean_features,
     label_table,
@@ -51,7 +52,7 @@ def steps_of(spec: ModelSpec) -> tuple[Step, ...]:
     sources = tuple(
         Step(f"sources/{name}", seed_source.build, None, TableHandle, (), ("delta",), source.table)
         for name, source in spec.sources.items()
-        if source.seed
+        if source.seed and not source.reuse
     )
     features = tuple(
         Step(
@@ -64,7 +65,9 @@ def steps_of(spec: ModelSpec) -> tuple[Step, ...]:
             t.table,
         )
         for t in spec.feature_tables
+        if not t.reuse
     )
+    looked_up = tuple(f"features/{t.name}" for t in spec.feature_tables)
     return (
         *sources,
         *features,
@@ -82,7 +85,7 @@ def steps_of(spec: ModelSpec) -> tuple[Step, ...]:
             training_set.build,
             training_set.measure,
             TableHandle,
-            (*(f.asset for f in features), "labels"),
+            (*looked_up, "labels"),
             ("delta", "duckdb"),
             spec.training_set,
         ),
@@ -107,11 +110,32 @@ def steps_of(spec: ModelSpec) -> tuple[Step, ...]:
             predict.build,
             predict.measure,
             PredictionsHandle,
-            ("model_version", *(f.asset for f in features), *_sources(spec.scoring.sources)),
+            ("model_version", *looked_up, *_sources(spec.scoring.sources)),
             ("delta", "duckdb"),
             spec.scoring.table,
         ),
     )
+
+
+def reused_by(spec: ModelSpec) -> tuple[Step, ...]:
+    """List what another model makes and this one stands on: to read handles by, never to be done."""
+    sources = tuple(
+        Step(f"sources/{name}", _not_ours, None, TableHandle, (), ("delta",), source.table)
+        for name, source in spec.sources.items()
+        if source.seed and source.reuse
+    )
+    features = tuple(
+        Step(f"features/{t.name}", _not_ours, None, TableHandle, (), ("delta", "pyspark"), t.table)
+        for t in spec.feature_tables
+        if t.reuse
+    )
+    return (*sources, *features)
+
+
+def _not_ours(spec: ModelSpec, platform: Platform, inputs: Inputs) -> Prepared:  # noqa: ARG001
+    owner = "/".join(asset_path(spec, inputs.asset))
+    message = f"{inputs.asset} of {spec.name} is made as {owner}"
+    raise AssertionError(message)
 
 
 def _sources(names: tuple[str, ...]) -> tuple[str, ...]:

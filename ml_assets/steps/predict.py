@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from ml_assets.rules.facts import PredictionFacts
+from ml_assets.platform.protocol import PREDICTED_CLASS
 from ml_assets.spec.catalog import TableLayout, describe
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.grants import granted
 from ml_assets.steps.handles import PredictionsHandle
-from ml_assets.steps.measure import (
-    column_types,
-    grouped,
-    lookup_counts,
-    lookup_facts,
-    spread_counts,
-    spread_of,
-)
+from ml_assets.steps.measuring.batch_drift import measure_drift
+from ml_assets.steps.measuring.measured_predictions import VERSION_COLUMN, measure_frame
 from ml_assets.steps.prepared import PreparedTable, planned, refused_tag, run_tags
-from ml_assets.steps.register_version import CHAMPION, GATES_TAG, OWNER_TAG, REFUSED
+from ml_assets.steps.serving.version_tags import (
+    CHAMPION,
+    FORCED,
+    GATES_TAG,
+    NOT_YET,
+    OWNER_TAG,
+    PASSED,
+    scoring_tags,
+)
 from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
     from ml_assets.platform.protocol import Platform, Run, Tracking
+    from ml_assets.rules.facts import PredictionFacts
     from ml_assets.rules.verdict import Verdict
     from ml_assets.spec.catalog import TableInfo
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.execution import Inputs
     from ml_assets.steps.handles import TableHandle
-
-VERSION_COLUMN = "model_version"
 
 
 @dataclass(kw_only=True)
@@ -76,13 +77,13 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedPredic
     DataError
         When there is no champion, or the keys lack a column.
     """
-    champion = champion_version(spec, platform)
+    champion, made_by = serving_version(spec, platform)
     keys, versions = scoring_keys(spec, platform)
     versions |= {t.table: platform.tables.info(t.table).version for t in spec.feature_tables}
     with platform.tracking.run(
         spec.experiment("deployment"),
         name=f"score with version {champion}",
-        tags={**run_tags(spec, inputs, versions), "ml_assets.model_version": str(champion)},
+        tags={**run_tags(spec, inputs, versions), **scoring_tags(champion, made_by)},
     ) as run:
         prepared = _score(spec, platform, inputs, keys=keys, run=run, champion=champion)
     prepared.versions = versions
@@ -100,29 +101,38 @@ def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PredictionFa
     table, handle = spec.scoring.table, inputs.handles[inputs.asset]
     assert isinstance(handle, PredictionsHandle)  # noqa: S101 - the graph declares this type
     frame = platform.tables.read(table)
-    require_columns(frame, ["prediction", VERSION_COLUMN], where=table)
+    named = [PREDICTED_CLASS] if spec.class_names else []
+    require_columns(frame, ["prediction", *named, VERSION_COLUMN], where=table)
     keys, _ = scoring_keys(spec, platform)
-    experiment = platform.tracking.info(handle.run_id).experiment
+    run = platform.tracking.info(handle.run_id)
     info = platform.tables.info(table)
-    return measure_frame(
+    facts = measure_frame(
         frame,
         spec,
         info,
         keys=keys,
-        experiment=experiment,
+        experiment=run.experiment,
         champion=platform.registry.version_of(spec.registered_model, CHAMPION),
         staged=False,
     )
+    version = facts.champion
+    drift = measure_drift(spec, platform, frame, rows=facts.rows, version=version)
+    return replace(facts, run_tags=run.tags, drift=drift)
 
 
 def champion_version(spec: ModelSpec, platform: Platform) -> int:
-    """Find the version that serves.
+    """Find the version that serves; raises as ``serving_version`` does."""
+    return serving_version(spec, platform)[0]
+
+
+def serving_version(spec: ModelSpec, platform: Platform) -> tuple[int, Mapping[str, str]]:
+    """Find the version that serves, and its tags.
 
     Raises
     ------
     DataError
-        When the champion alias is not set, or points to a version that was refused or that
-        belongs to another model.
+        When the champion alias is not set, or points to a version that was refused, that belongs to
+        another model, or that says nothing of its gates.
     """
     champion = platform.registry.version_of(spec.registered_model, CHAMPION)
     if champion is None:
@@ -135,15 +145,16 @@ def champion_version(spec: ModelSpec, platform: Platform) -> int:
         )
     tags = platform.registry.tags(spec.registered_model, champion)
     owner, gates = tags.get(OWNER_TAG, spec.name), tags.get(GATES_TAG, "")
-    if gates == REFUSED or owner != spec.name:
+    if gates not in {PASSED, FORCED, NOT_YET} or owner != spec.name:
         raise DataError(
             f"{spec.registered_model} version {champion}, alias {CHAMPION!r}",
-            found=f"a version of {owner} with {GATES_TAG}={gates}",
+            found=f"a version of {owner} with {GATES_TAG}={gates or 'nothing'}",
             expected=f"a version of {spec.name} that passed every gate",
-            fix="point the alias back to a version that passed, or materialize model_version",
+            fix=f"ml-assets promote {spec.name} --version N --reason … with a version that passed, "
+            "or materialize model_version",
             rule="predictions_from_champion",
         )
-    return champion
+    return champion, tags
 
 
 def scoring_keys(spec: ModelSpec, platform: Platform) -> tuple[DataFrame, dict[str, int]]:
@@ -168,16 +179,19 @@ def _score(
     uri = platform.registry.uri(spec.registered_model, champion)
     staged = platform.features.stage_scores(spec, keys, uri, layout, {VERSION_COLUMN: champion})
     try:
+        stored = platform.tracking.info(run.run_id)
         facts = measure_frame(
             staged.frame,
             spec,
             planned(layout, staged),
             keys=keys,
-            experiment=platform.tracking.info(run.run_id).experiment,
+            experiment=stored.experiment,
             champion=platform.registry.version_of(spec.registered_model, CHAMPION),
             staged=True,
         )
         refuse_empty(facts.expected_rows, where="scoring.keys")
+        drift = measure_drift(spec, platform, staged.frame, rows=facts.rows, version=champion)
+        facts = replace(facts, run_tags=stored.tags, drift=drift)
     except BaseException:
         staged.discard()
         raise
@@ -196,69 +210,6 @@ def _score(
     )
 
 
-def measure_frame(
-    frame: DataFrame,
-    spec: ModelSpec,
-    info: TableInfo,
-    *,
-    keys: DataFrame,
-    experiment: str,
-    champion: int | None,
-    staged: bool,
-) -> PredictionFacts:
-    """Count the predictions by class and by version, and compare their keys with ``keys``."""
-    from pyspark.sql import functions as F
-
-    types = column_types(frame)
-    prediction, kind = F.col("prediction"), types["prediction"]
-    counts = {
-        "rows": F.count(F.lit(1)),
-        "keys": key_sum(spec),
-        "nulls": F.count_if(prediction.isNull()),
-        **lookup_counts(spec, list(types), spec.label.event_time),
-    }
-    groups = {"version": F.col(VERSION_COLUMN).cast("string")}
-    if spec.kind.predicted_classes is None:
-        counts |= spread_counts(kind, prediction)
-    else:
-        groups["value"] = prediction.cast("string")
-    parts = grouped(frame, groups, counts)
-    rows = sum(p["rows"] for p in parts)
-    expected, keys_sum, distinct = keys.agg(
-        F.count(F.lit(1)), key_sum(spec), F.count_distinct(key_hash(spec))
-    ).collect()[0]
-    return PredictionFacts(
-        table=info,
-        expected_rows=expected,
-        same_keys=keys_sum == (sum(p["keys"] for p in parts) if parts else None),
-        repeated_keys=expected - distinct,
-        rows=rows,
-        null_predictions=sum(p["nulls"] for p in parts),
-        type=kind,
-        values=_by(parts, "value"),
-        versions=_by(parts, "version"),
-        champion=champion,
-        experiment=experiment,
-        lookups=lookup_facts(spec, rows, parts),
-        staged=staged,
-        spread=spread_of(parts) if any("finite" in p for p in parts) else None,
-    )
-
-
-def key_hash(spec: ModelSpec) -> Column:
-    """Hash a row's keys and as-of time."""
-    from pyspark.sql import functions as F
-
-    return F.xxhash64(*(F.col(f"`{k}`") for k in spec.label_keys))
-
-
-def key_sum(spec: ModelSpec) -> Column:
-    """Add up the hashes: equal for two frames with the same keys, whatever their order."""
-    from pyspark.sql import functions as F
-
-    return F.sum(key_hash(spec).cast("decimal(20,0)"))
-
-
 def predictions_layout(spec: ModelSpec) -> TableLayout:
     """Derive how the predictions are stored."""
     return TableLayout(
@@ -272,15 +223,11 @@ def predictions_layout(spec: ModelSpec) -> TableLayout:
         tags=dict(spec.label.tags),
         comments={
             "prediction": f"predicted {spec.label.name}",
+            **({PREDICTED_CLASS: "class of the prediction"} if spec.class_names else {}),
             VERSION_COLUMN: f"version of {spec.registered_model} that made the prediction",
         },
         not_null=(spec.label.event_time,),
     )
-
-
-def _by(parts: list[dict[str, Any]], name: str) -> dict[str, int]:
-    values = sorted({str(p[name]) for p in parts if p.get(name) is not None})
-    return {v: sum(p["rows"] for p in parts if str(p[name]) == v) for v in values}
 
 
 def _distribution(facts: PredictionFacts) -> dict[str, float]:
@@ -294,4 +241,6 @@ def _distribution(facts: PredictionFacts) -> dict[str, float]:
 def _shown(facts: PredictionFacts) -> dict[str, float]:
     if facts.spread is not None:
         return _distribution(facts)
-    return {f"predicted_{v}": n for v, n in facts.values.items()}
+    return {
+        f"predicted_{' '.join(facts.names.get(v, ())) or v}": n for v, n in facts.values.items()
+    }

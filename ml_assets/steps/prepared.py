@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ml_assets.spec.errors import DataError
+from ml_assets.spec.owners import asset_path, is_reused
 from ml_assets.steps.handles import TableHandle
 
 if TYPE_CHECKING:
@@ -99,12 +100,15 @@ class PreparedTable:
 
 
 def declared_hash(spec: ModelSpec, asset: str) -> str:
-    """Twelve hex digits that change when what a table is made by changes in the declaration."""
+    """Twelve hex digits that change when what a table is made by changes in the declaration.
+
+    Of a feature table that is reused: in its owner's.
+    """
     kind, _, name = asset.partition("/")
-    parts: tuple[Declared, ...] = (spec.scoring,)
     if kind == "features":
-        parts = (spec.feature_table(name),)
-    elif kind in {"labels", "training_set"}:
+        return spec.feature_table(name).declared_hash
+    parts: tuple[Declared, ...] = (spec.scoring,)
+    if kind in {"labels", "training_set"}:
         parts = (spec.label,)
     if kind == "training_set":
         parts += (spec.split, *spec.feature_tables)
@@ -129,8 +133,12 @@ def refuse_stale(spec: ModelSpec, inputs: Inputs) -> None:
                 f"{asset}: {handle.table} version {handle.delta_version}",
                 found=f"made by another declaration (hash {handle.declared})",
                 expected=f"made by the declaration as it is now (hash {now})",
-                fix=f"materialize {asset} again, and then {inputs.asset}",
+                fix=f"materialize {_named(spec, asset)} again, and then {inputs.asset}",
             )
+
+
+def _named(spec: ModelSpec, asset: str) -> str:
+    return "/".join(asset_path(spec, asset)) if is_reused(spec, asset) else asset
 
 
 def commit_properties(spec: ModelSpec, inputs: Inputs) -> dict[str, str]:
@@ -147,6 +155,7 @@ def run_tags(spec: ModelSpec, inputs: Inputs, versions: Mapping[str, int]) -> di
         "ml_assets.spec_hash": spec.hash,
         "ml_assets.input_versions": json.dumps(dict(versions), sort_keys=True),
         **{f"ml_assets.{name}": value for name, value in inputs.trace.items()},
+        **({"mlflow.user": who} if (who := inputs.trace.get("started_by")) else {}),
     }
 
 
@@ -156,10 +165,10 @@ def refused_tag(verdicts: Sequence[Verdict]) -> dict[str, str]:
     return {"ml_assets.refused": "; ".join(reasons)[:5000]}
 
 
-def planned(layout: TableLayout, staged: Staged) -> TableInfo:
-    """Describe the table as it will be stored, for judging before it is."""
+def planned(layout: TableLayout, staged: Staged, audit: Sequence[str] = ()) -> TableInfo:
+    """Describe the table as it will be stored, for judging before it is: without ``audit`` columns."""
     from ml_assets.spec.catalog import ColumnInfo, TableInfo
-    from ml_assets.steps.measure import REPAIRED_PREFIX, column_types
+    from ml_assets.steps.measuring.measure import REPAIRED_PREFIX, column_types
 
     types = column_types(staged.frame)
     return TableInfo(
@@ -172,6 +181,6 @@ def planned(layout: TableLayout, staged: Staged) -> TableInfo:
         columns=tuple(
             ColumnInfo(name, kind, layout.comments.get(name, ""))
             for name, kind in types.items()
-            if not name.startswith(REPAIRED_PREFIX)
+            if not name.startswith(REPAIRED_PREFIX) and name not in audit
         ),
     )

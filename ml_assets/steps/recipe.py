@@ -22,12 +22,18 @@ class Recipe:
     """Steps in graph order, rules by asset name, and the judgement of facts by these rules."""
 
     steps_of: Callable[[ModelSpec], tuple[Step, ...]]
-    checks_for: Callable[[str], tuple[Rule, ...]]
+    checks_for: Callable[[ModelSpec, str], tuple[Rule, ...]]
     judge: Judge
 
     def step(self, spec: ModelSpec, asset: str) -> Step:
         """Find the step of an asset; KeyError when the model has none of that name."""
-        return {step.asset: step for step in self.steps_of(spec)}[asset]
+        return self.known(spec)[asset]
+
+    def known(self, spec: ModelSpec) -> dict[str, Step]:
+        """The steps by asset, and the assets of other models that they stand on."""
+        from ml_assets.steps.graph import reused_by
+
+        return {step.asset: step for step in (*self.steps_of(spec), *reused_by(spec))}
 
 
 def default_recipe() -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.protocol import AS_OF_PREFIX, MATCHED_PREFIX, SPLIT_COLUMN
@@ -9,7 +10,9 @@ from ml_assets.rules.facts import TrainingSetFacts
 from ml_assets.spec.catalog import TableLayout, describe
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.grants import granted
-from ml_assets.steps.measure import (
+from ml_assets.steps.measuring.label_facts import known_class
+from ml_assets.steps.measuring.leakage import measure_leakage
+from ml_assets.steps.measuring.measure import (
     column_counts,
     column_facts,
     column_types,
@@ -18,8 +21,8 @@ from ml_assets.steps.measure import (
     lookup_counts,
     lookup_facts,
 )
+from ml_assets.steps.measuring.split import split_cuts
 from ml_assets.steps.prepared import PreparedTable, planned, refuse_stale
-from ml_assets.steps.split import split_cuts
 from ml_assets.steps.transforms import refuse_empty, require_columns
 
 if TYPE_CHECKING:
@@ -104,7 +107,10 @@ def refuse_clashes(spec: ModelSpec) -> None:
 def measure_frame(
     frame: DataFrame, spec: ModelSpec, info: TableInfo, *, staged: bool
 ) -> TrainingSetFacts:
-    """Take all facts of a training set in one pass over it, grouped by part and class."""
+    """Take all facts of a training set in one pass over it, grouped by part and class.
+
+    What single features give away is measured on a sample of the training rows: one small query more.
+    """
     from pyspark.sql import functions as F
 
     types = column_types(frame)
@@ -118,10 +124,12 @@ def measure_frame(
         **lookup_counts(spec, list(types), spec.label.event_time),
     }
     groups = {"part": F.col(f"`{SPLIT_COLUMN}`")}
-    if spec.kind.label_classes is not None:
-        groups["label"] = F.col(f"`{spec.label.name}`").cast("string")
+    if spec.label_classes is not None:
+        groups["label"] = known_class(spec, F.col(f"`{spec.label.name}`"))
     parts = grouped(frame, groups, counts)
-    return _facts(spec, info, types, features, parts, staged=staged)
+    facts = _facts(spec, info, types, features, parts, staged=staged)
+    trained = facts.split_rows.get("train", 0)
+    return replace(facts, leakage=measure_leakage(frame, spec, types, features, trained))
 
 
 def _facts(
@@ -143,7 +151,7 @@ def _facts(
         rows=rows,
         columns=column_facts(types, features, totals) if parts else (),
         split_rows={n: sum(p["rows"] for p in parts if str(p["part"]) == n) for n in names},
-        split_values=_values(parts, names) if spec.kind.label_classes is not None else {},
+        split_values=_values(parts, names) if spec.label_classes is not None else {},
         last_train=from_micros(max(last)) if last else None,
         first_holdout=from_micros(min(first)) if first else None,
         lookups=lookup_facts(spec, rows, parts),

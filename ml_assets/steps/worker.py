@@ -17,6 +17,7 @@ from ml_assets.rules.unmeasured import broken_rule, unmeasured
 from ml_assets.spec.errors import DataError, MlAssetsError
 from ml_assets.steps.execution import Inputs, execute
 from ml_assets.steps.handles import TableHandle
+from ml_assets.steps.library_errors import explained
 from ml_assets.steps.work import Report, TaskError
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def check(
     started = time.time()
     if step.measure is None:  # a seeded source: there are no rules for it
         return Report(step.asset, build=False, started=started, ended=time.time())
-    facts = step.measure(spec, platform, inputs)
+    with explained(spec, platform, inputs):
+        facts = step.measure(spec, platform, inputs)
     return Report(
         asset=step.asset,
         build=False,
@@ -129,7 +131,7 @@ class _Done:
             return self._failed(task, error)
 
     def _failed(self, task: Task, error: Exception) -> Report:
-        rules = self.recipe.checks_for(task.asset)
+        rules = self.recipe.checks_for(self.work.spec, task.asset)
         verdicts = [unmeasured(rule, error) for rule in rules if rule.check in task.checks]
         if task.build:
             named = broken_rule(rules, error)

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from ml_assets.steps.handles import PredictionsHandle, RunHandle, TableHandle, VersionHandle
+from ml_assets.steps.serving.promotion import Desk, rollback
+from ml_assets.steps.serving.serving_history import history, standing
 from ml_assets_tests import tiny
 from ml_assets_tests.conformance.platforms import databricks
 from ml_assets_tests.steps.helpers import red, run_steps
@@ -70,6 +72,26 @@ def test_nothing_is_left_beside_the_tables(finished):
     assert [name for name in workspace.unity.tables if "staged" in name] == []
 
 
+@pytest.mark.parametrize("make", [tiny.multiclass, tiny.probability, tiny.anomaly])
+def test_the_other_model_types_go_the_same_way(finished, make):
+    """On the same feature tables; labels of the anomaly detector are null where nobody looked."""
+    platform, _, outcomes = finished
+    kept = {a: o.handle for a, o in outcomes.items() if a.startswith(("sources/", "features/"))}
+    typed = make()
+    made = run_steps(typed, platform, handles=kept)
+    assert list(made)[-1] == "predictions"
+    assert {a: red(o.verdicts) for a, o in made.items() if red(o.verdicts)} == {}
+    rows = platform.tables.read(typed.scoring.table).toPandas()
+    assert len(rows) == tiny.CUSTOMERS
+    assert (
+        str(rows["prediction"].dtype) == {"long": "int64", "double": "float64"}[typed.output_type]
+    )
+    if typed.class_names:
+        assert [typed.class_names[c] for c in rows["prediction"]] == rows[
+            "predicted_class"
+        ].tolist()
+
+
 def test_a_second_run_adds_one_version_of_everything(finished, spec):
     platform, _, first = finished
     second = run_steps(spec, platform)
@@ -78,3 +100,24 @@ def test_a_second_run_adds_one_version_of_everything(finished, spec):
         before, after = first[asset].handle, second[asset].handle
         assert after.delta_version == before.delta_version + 1, asset
     assert platform.registry.versions(spec.registered_model) == (1, 2)
+
+
+def test_another_model_is_compared_with_the_champion_promoted_and_taken_back(finished, spec):
+    """Both are looked up by the real client, each by its own package."""
+    platform, _, outcomes = finished
+    after = ("trained_model", "model_version", "predictions")
+    kept = {a: o.handle for a, o in outcomes.items() if a not in after}
+    better = {"class": "xgboost.XGBClassifier", "params": {"n_estimators": 60, "max_depth": 3}}
+    other = tiny.spec(grants=GRANTS, estimator=better, promotion={"margin": 0.2})
+    desk = Desk(spec, platform.registry, platform.tracking)
+    before = desk.champion()
+    made = run_steps(other, platform, until="model_version", handles=kept)["model_version"]
+    assert made.stopped == ()
+    found = next(v for v in made.verdicts if v.check == "promotion_beats_champion")
+    assert (found.numbers["champion"], found.numbers["compared_rows"]) == (before, 320)
+    trained = platform.tracking.info(outcomes["trained_model"].handle.run_id)
+    assert found.numbers["champion_roc_auc"] == pytest.approx(trained.metrics["holdout_roc_auc"])
+    assert (desk.champion(), standing(desk).rollback_to) == (before + 1, before)
+    rollback(desk, reason="only a try", who="ann")
+    assert [e.action for e in history(desk)][:2] == ["rollback", "promote"]
+    assert (desk.champion(), standing(desk).challenger) == (before, before + 1)

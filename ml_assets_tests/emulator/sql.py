@@ -1,4 +1,4 @@
-"""SQL warehouses, and the four statements that this project sends to one."""
+"""SQL warehouses, and the five statements that this project sends to one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_assets_tests.emulator.web import ApiError, Call, invalid, missing, route
@@ -27,6 +27,7 @@ _NAME = rf"(?P<name>{_PART}\.{_PART}\.{_PART})"
 _LIMIT = r"(?:\s+LIMIT\s+(?P<limit>\d+))?"
 HISTORY = re.compile(rf"(?:DESCRIBE|DESC)\s+HISTORY\s+{_NAME}{_LIMIT}", re.IGNORECASE)
 DETAIL = re.compile(rf"(?:DESCRIBE|DESC)\s+DETAIL\s+{_NAME}", re.IGNORECASE)
+ROWS = re.compile(rf"SELECT\s+\*\s+FROM\s+{_NAME}\s+LIMIT\s+(?P<limit>\d+)", re.IGNORECASE)
 ONE = re.compile(r"SELECT\s+1(?:\s+AS\s+\w+)?", re.IGNORECASE)
 
 Column = tuple[str, str]
@@ -130,6 +131,8 @@ class Sql:
             return self._history(found["name"], found["limit"])
         if found := DETAIL.fullmatch(text):
             return self._detail(found["name"])
+        if found := ROWS.fullmatch(text):
+            return self._select(found["name"], found["limit"])
         word = text.split(maxsplit=1)[0] if text else ""
         raise ApiError(400, "BAD_REQUEST", f"[PARSE_SYNTAX_ERROR] not emulated: {word!r}: {text}")
 
@@ -144,6 +147,13 @@ class Sql:
             text = f"[TABLE_OR_VIEW_NOT_FOUND] The table or view {shown} cannot be found. SQLSTATE: 42P01"
             raise ApiError(404, "TABLE_OR_VIEW_NOT_FOUND", text) from None
         return name, DeltaTable(where)
+
+    def _select(self, name: str, limit: str) -> tuple[Sequence[Column], list[list[Any]]]:
+        full, table = self._delta(name)
+        columns = self.unity.table(full)["columns"]
+        rows = table.to_pyarrow_dataset().head(int(limit)).to_pylist()
+        described = [(c["name"], c["type_name"]) for c in columns]
+        return described, [[_value(v) for v in row.values()] for row in rows]
 
     def _history(self, name: str, limit: str | None) -> tuple[Sequence[Column], list[list[Any]]]:
         _, table = self._delta(name)
@@ -218,6 +228,13 @@ def _table(columns: Sequence[Column], rows: list[list[Any]]) -> dict[str, Any]:
         },
         "result": {**chunk, "data_array": written},
     }
+
+
+def _value(value: Any) -> Any:
+    """Write times as a warehouse does; whole numbers, numbers and texts stay for ``_text``."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _text(value: Any) -> str | None:

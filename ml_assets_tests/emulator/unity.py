@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ class Unity:
             "storage_location": str(location),
             "table_type": "MANAGED",
             "data_source_format": "DELTA",
+            "columns": _columns(location),
         }
 
     def create_model(self, name: str, aliases: dict[str, int] | None = None) -> None:
@@ -237,3 +239,25 @@ class Unity:
                 }
                 found.append({"privilege": privilege} | ({} if place == own else source))
         return found
+
+
+def _columns(location: Path) -> list[dict[str, Any]]:
+    """Describe the columns of a Delta table as Unity Catalog does; none where there is no table."""
+    from deltalake import DeltaTable
+
+    from ml_assets.platform.spark_types import simple_type
+
+    if not any((location / "_delta_log").glob("*.json")):
+        return []
+    fields = json.loads(DeltaTable(location).schema().to_json())["fields"]
+    return [
+        {
+            "name": f["name"],
+            "type_text": simple_type(f["type"]),
+            "type_name": simple_type(f["type"]).upper().replace("BIGINT", "LONG"),
+            "comment": f["metadata"].get("comment"),
+            "nullable": f["nullable"],
+            "position": position,
+        }
+        for position, f in enumerate(fields)
+    ]

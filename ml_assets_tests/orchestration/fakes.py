@@ -109,7 +109,7 @@ class World:
             for s in steps_of(spec)
         )
 
-    def checks_for(self, asset: str) -> tuple[Rule, ...]:
+    def checks_for(self, _: ModelSpec, asset: str) -> tuple[Rule, ...]:
         kind = asset.split("/", maxsplit=1)[0]
         return tuple(r for r in self.rules() if r.asset == kind)
 
@@ -142,7 +142,7 @@ class World:
         return look
 
     def judge(self, spec: ModelSpec, asset: str, facts: Any) -> tuple[Any, ...]:
-        return tuple(r.judge(spec, asset, facts) for r in self.checks_for(asset))
+        return tuple(r.judge(spec, asset, facts) for r in self.checks_for(spec, asset))
 
     def build(self, spec: ModelSpec, platform: Any, inputs: Any) -> FakePrepared:  # noqa: ARG002
         self.built.append(inputs.asset)
@@ -293,7 +293,7 @@ class Bench:
 
     def check(self, asset: str, *names: str) -> dg.ExecuteInProcessResult:
         """Execute checks of an asset alone."""
-        names = names or tuple(rule.check for rule in self.world.checks_for(asset))
+        names = names or tuple(rule.check for rule in self.world.checks_for(self.spec, asset))
         keys = [dg.AssetCheckKey(asset_key(self.spec, asset), name) for name in names]
         return self.select(dg.AssetSelection.checks(*keys))
 

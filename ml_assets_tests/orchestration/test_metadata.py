@@ -120,6 +120,26 @@ def test_a_trace_names_run_and_declaration() -> None:
     assert found["spec_hash"] == spec.hash
 
 
+def test_a_trace_says_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_ASSETS_USER", "ann@example.com")
+    assert trace(make_spec(), "r")["started_by"] == "ann@example.com"
+    monkeypatch.delenv("ML_ASSETS_USER")
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    assert trace(make_spec(), "r")["started_by"] == "ann"
+
+
+@pytest.mark.parametrize("error", [KeyError("uid 1234"), OSError("no such user")])
+def test_a_container_whose_user_has_no_name(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def nameless() -> str:
+        raise error
+
+    monkeypatch.delenv("ML_ASSETS_USER", raising=False)
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert trace(make_spec(), "r")["started_by"] == "unknown"
+
+
 def test_the_code_version_changes_with_the_files_beside_the_declaration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,17 @@ def demo(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     return run
 
 
+def _wait_for_labels(demo: subprocess.Popen[str]) -> None:
+    """Read until the step has begun; a demo that ended before fails the test, and at once."""
+    assert demo.stdout is not None
+    seen = []
+    while line := demo.stdout.readline():
+        seen.append(line)
+        if "labels" in line:
+            return
+    raise AssertionError("".join(seen))
+
+
 def _runs(home: Path) -> list[dg.DagsterRun]:
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         return list(instance.get_runs())
@@ -127,8 +138,7 @@ def test_a_closed_terminal_does_not_keep_it_from_recording_the_end(home: Path) -
     lost = _start(home, "sys.stdin.readline(); os.kill(os.getpid(), signal.SIGHUP)")
     assert lost.stdin is not None
     assert lost.stdout is not None
-    while "labels" not in lost.stdout.readline():
-        pass
+    _wait_for_labels(lost)
     lost.stdout.close()
     lost.stdin.write("\n")
     lost.stdin.close()
@@ -139,9 +149,7 @@ def test_a_closed_terminal_does_not_keep_it_from_recording_the_end(home: Path) -
 
 def test_a_second_demo_of_a_model_is_refused_while_the_first_one_runs(home: Path, demo) -> None:  # type: ignore[no-untyped-def]
     first = _start(home, "sys.stdin.readline()")
-    assert first.stdout is not None
-    while "labels" not in first.stdout.readline():
-        pass
+    _wait_for_labels(first)
     code, output = demo()
     assert code == 1
     assert f"another one, which is still running: process {first.pid}" in output

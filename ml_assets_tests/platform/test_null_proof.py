@@ -11,8 +11,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from xgboost import XGBClassifier
 
+from ml_assets.platform.model_storage import how_to_store
 from ml_assets.platform.null_proof import null_proof
-from ml_assets.platform.raw_models import flavor_of
+from ml_assets_tests import tiny
 
 TYPES = {"n": "bigint", "b": "boolean", "x": "double", "s": "string"}
 SPARK = pd.DataFrame(
@@ -66,7 +67,7 @@ def test_nulls_of_spark_are_predicted_as_nan_is(rows, model, columns):
     expected = model.predict(PLAIN[list(columns)])
     assert proof.predict(SPARK[list(columns)]).tolist() == expected.tolist()
     assert proof.predict(example).tolist() == model.predict(example).tolist()
-    flavor_of(proof)  # can still be stored without pickle
+    how_to_store(proof, tiny.spec())  # can still be stored without pickle
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,15 @@ def test_nulls_of_spark_are_predicted_as_nan_is(rows, model, columns):
 def test_a_model_that_needs_nothing_stays_as_it_is(rows, model, columns):
     model, example = fitted(rows, model, *columns)
     assert null_proof(model, TYPES, example.head(1)) is model
+
+
+class Stranger:
+    """A class that is none of scikit-learn's, and takes no NA of pandas."""
+
+    def predict(self, rows):
+        return np.isnan(rows.to_numpy()).sum(axis=1)
+
+
+def test_what_no_pipeline_takes_stays_as_it_is(rows):
+    model = Stranger()
+    assert null_proof(model, TYPES, rows[0][["n", "x"]].head(3)) is model

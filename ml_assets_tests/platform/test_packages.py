@@ -230,12 +230,6 @@ def test_rows_without_a_match_are_predicted_too(shops, mixed):
     assert found.tolist() == model.predict(nothing[features.columns]).tolist()
 
 
-def test_a_missing_input_is_named(shops, numeric):
-    with pytest.raises(DataError, match="no column visits") as refused:
-        shops["numbers"].platform.features.predict(numeric[1], numeric[2].drop(columns="visits"))
-    assert refused.value.rule == "ml02_inputs_match_features"
-
-
 @pytest.mark.parametrize(
     "estimator",
     [RandomForestClassifier(n_estimators=3), HistGradientBoostingClassifier(max_iter=3)],

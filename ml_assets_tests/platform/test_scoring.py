@@ -20,7 +20,7 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from ml_assets.platform.embedded import EmbeddedPlatform, score_stream, scoring
 from ml_assets.platform.embedded.packages import package_folder
-from ml_assets.platform.raw_models import save_raw_model
+from ml_assets.platform.model_storage import how_to_store
 from ml_assets.spec.catalog import TableLayout, feature_layout
 from ml_assets.spec.errors import DataError
 from ml_assets_tests.platform.shop import START, Shop, make_shop, store
@@ -143,18 +143,6 @@ def test_columns_that_scoring_writes_or_looks_up_are_refused(trained, added, mes
         score(shop, uri, rows[KEYS].head(3).assign(**{added: 1.0}), {"model_version": 1})
 
 
-def test_a_missing_key_is_named(trained):
-    shop, rows, uri = trained["numbers"]
-    with pytest.raises(DataError, match="no column customer"):
-        score(shop, uri, rows[["asked_at"]].head(3))
-
-
-def test_key_types_must_be_the_stored_ones(trained):
-    shop, rows, uri = trained["numbers"]
-    with pytest.raises(DataError, match="bigint in the keys to score"):
-        score(shop, uri, rows[KEYS].head(3).assign(customer=1))
-
-
 def test_a_feature_that_the_table_lost_is_named(spoiled):
     table = spoiled.shop.spec.feature_tables[0]
     times = pa.array([START], pa.timestamp("us", "UTC"))
@@ -205,7 +193,9 @@ def test_a_model_that_returns_another_type_than_declared_is_refused(spoiled):
     model = XGBRegressor(n_estimators=2).fit(features, spoiled.rows["spends"])
     raw = spoiled.package / "data/feature_store/raw_model"
     shutil.rmtree(raw)
-    save_raw_model(model, raw, Schema([ColSpec("long")]), features.head(3), ["xgboost"])
+    how_to_store(model, spoiled.shop.spec).save(
+        model, raw, Schema([ColSpec("long")]), features.head(3)
+    )
     with pytest.raises(DataError, match="predictions of type float64") as refused:
         spoiled.score()
     assert refused.value.rule == "ml02_prediction_dtype"

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import datetime as dt
 import json
-from decimal import Decimal
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,79 +32,6 @@ def plain(name=NAME, **fields):
 
 def values(frame, column="k"):
     return sorted(row[column] for row in frame.select(column).collect())
-
-
-def test_staged_rows_are_invisible_until_published(platform, spark):
-    staged = platform.tables.stage(rows(spark), LAYOUT)
-    assert values(staged.frame) == [0, 1, 2]
-    assert staged.rows == 3
-    assert not platform.tables.info(NAME).exists
-    info = staged.publish()
-    assert info == platform.tables.info(NAME)
-    assert values(platform.tables.read(NAME)) == [0, 1, 2]
-
-
-def test_the_table_itself_is_the_catalog(platform, spark):
-    info = platform.tables.stage(rows(spark), LAYOUT).publish()
-    assert info.exists
-    assert info.uri.startswith("file:///")
-    assert info.primary_keys == ("k",)
-    assert info.event_time == "ts"
-    assert info.description == LAYOUT.description
-    assert info.tags == LAYOUT.tags
-    assert info.version == info.data_version
-    described = [(c.name, c.type, c.comment, c.nullable) for c in info.columns]
-    assert described == [
-        ("k", "bigint", "the key", False),
-        ("ts", "timestamp", "", False),
-        ("x", "double", "a measure, in °C", True),
-    ]
-
-
-def test_types_are_spark_names_and_survive(platform, spark):
-    frame = spark.sql(
-        """SELECT 1 AS i, 2L AS l, 3S AS s, 4Y AS b, 1.5F AS f, 2.5D AS d, 'x' AS t, true AS o,
-        CAST(1.25 AS DECIMAL(10,2)) AS m, DATE'2020-01-02' AS a, timestamp_seconds(1) AS z,
-        ARRAY(1, 2) AS r, NAMED_STRUCT('p', 1L) AS q, MAP('k', 1D) AS u, X'01' AS y"""
-    )
-    info = platform.tables.stage(frame, plain()).publish()
-    assert [c.type for c in info.columns] == [
-        *("int", "bigint", "smallint", "tinyint", "float", "double", "string", "boolean"),
-        *("decimal(10,2)", "date", "timestamp", "array<int>", "struct<p:bigint>"),
-        *("map<string,double>", "binary"),
-    ]
-    stored = platform.tables.read(NAME)
-    assert stored.dtypes == [(c.name, c.type) for c in info.columns]
-    row = stored.first()
-    assert (row.m, row.a, row.r, row.y) == (
-        Decimal("1.25"),
-        dt.date(2020, 1, 2),
-        [1, 2],
-        bytearray(b"\x01"),
-    )
-
-
-def test_publishing_replaces_rows_and_schema(platform, spark):
-    platform.tables.stage(rows(spark), LAYOUT).publish()
-    second = rows(spark, 2, "id + 10 AS k, timestamp_seconds(id) AS ts, 'a' AS y")
-    layout = TableLayout(name=NAME, primary_keys=("k",), event_time="ts", comments={"y": "new"})
-    info = platform.tables.stage(second, layout).publish()
-    assert info.column_names == ("k", "ts", "y")
-    assert info.columns[2].comment == "new"
-    assert info.columns[0].nullable
-    assert (info.description, info.tags) == ("", {})
-    assert values(platform.tables.read(NAME)) == [10, 11]
-
-
-def test_description_keys_and_tags_follow_the_layout(platform, spark):
-    platform.tables.stage(rows(spark), LAYOUT).publish()
-    changed = TableLayout(name=NAME, primary_keys=("ts",), description="New.", tags={"a": "b"})
-    info = platform.tables.stage(rows(spark, 4), changed).publish()
-    assert info.primary_keys == ("ts",)
-    assert info.event_time is None
-    assert info.description == "New."
-    assert info.tags == {"a": "b"}
-    assert info.data_version == info.version
 
 
 def test_a_long_history_stays_readable(platform, spark):
@@ -179,47 +103,6 @@ def test_unusual_home_folders_work(tmp_path, spark, home_name):
 
 
 @pytest.mark.parametrize(
-    ("expression", "found", "fixed"),
-    [
-        ("'2020-01-01 00:00:00'", "string", "to_timestamp(ts)"),
-        ("DATE'2020-01-01'", "date", "CAST(ts AS TIMESTAMP)"),
-        ("CAST('2020-01-01 00:00:00' AS TIMESTAMP_NTZ)", "timestamp_ntz", "CAST(ts AS TIMESTAMP)"),
-        ("1577836800L", "bigint", "timestamp_seconds(ts)"),
-    ],
-)
-def test_an_event_time_of_another_type_is_refused_with_the_fix(
-    platform, spark, expression, found, fixed
-):
-    frame = rows(spark, 1, f"id AS k, {expression} AS ts, 1D AS x")
-    with pytest.raises(DataError) as caught:
-        platform.tables.stage(frame, LAYOUT)
-    assert "'ts'" in caught.value.where
-    assert caught.value.found == f"type {found}"
-    assert "timestamp (UTC)" in caught.value.expected
-    assert caught.value.fix
-    assert not platform.tables.path(NAME).exists()
-    # the advice works
-    repaired = frame.selectExpr("k", f"{fixed} AS ts", "x")
-    assert platform.tables.stage(repaired, LAYOUT).frame.first().ts is not None
-
-
-@pytest.mark.parametrize(
-    ("layout", "said"),
-    [
-        (plain(primary_keys=("orign",)), r"primary key 'orign'.*\(did you mean 'origin'\?\)"),
-        (plain(event_time="tss"), r"event time 'tss'.*\(did you mean 'ts'\?\)"),
-        (plain(not_null=("y",)), "not-null column 'y'"),
-        (plain(comments={"temperature": "°C"}), "documented column 'temperature'"),
-    ],
-)
-def test_columns_that_the_layout_names_must_be_there(platform, spark, layout, said):
-    frame = rows(spark, 1, "'JFK' AS origin, timestamp_seconds(id) AS ts")
-    with pytest.raises(DataError, match=f"(?s){said}"):
-        platform.tables.stage(frame, layout)
-    assert not platform.tables.path(NAME).exists()
-
-
-@pytest.mark.parametrize(
     ("columns", "said"),
     [
         (["id AS k", "NULL AS v"], r"type void.*F\.lit\(None\)\.cast"),
@@ -263,16 +146,6 @@ def test_nulls_are_found_without_statistics(platform):
         staged.publish()
 
 
-def test_a_name_that_leads_elsewhere_is_refused(platform, spark):
-    for name in ("a.b.../../x", "a.b.c'; --", "../../x"):
-        with pytest.raises(DataError):
-            platform.tables.stage(rows(spark), plain(name=name))
-        with pytest.raises(DataError):
-            platform.tables.read(name)
-        with pytest.raises(DataError):
-            platform.tables.seed(name, pd.DataFrame)
-
-
 # --- discarding
 
 
@@ -288,49 +161,6 @@ def test_discarded_rows_are_gone_and_the_table_is_as_it_was(platform, spark):
 
 
 # --- seeding
-
-
-def test_seeding_keeps_types(platform):
-    frame = pd.DataFrame(
-        {
-            "text": ["a", np.nan, None],
-            "naive": pd.to_datetime(["2013-01-01 05:00", None, "2013-02-01 00:00"]),
-            "zoned": pd.to_datetime(["2013-01-01 05:00"] * 3).tz_localize("America/New_York"),
-            "float": [1.5, np.nan, np.inf],
-            "integer": pd.array([1, None, 3], dtype="Int64"),
-            "flag": [True, False, True],
-            "category": pd.Categorical(["x", None, "y"]),
-            "unsigned": np.array([1, 2, 2**32 - 1], dtype="uint32"),
-            "nothing": [None, None, None],
-            "day": [dt.date(2020, 1, 1)] * 3,
-        },
-        index=[7, 7, 7],
-    )
-    info = platform.tables.seed(NAME, lambda: frame, "Made for a test.")
-    types = {c.name: c.type for c in info.columns}
-    assert types == {
-        "text": "string",
-        "naive": "timestamp",
-        "zoned": "timestamp",
-        "float": "double",
-        "integer": "bigint",
-        "flag": "boolean",
-        "category": "string",
-        "unsigned": "bigint",
-        "nothing": "string",
-        "day": "date",
-    }
-    assert info.description == "Made for a test."
-    stored = platform.tables.read(NAME).toArrow().to_pydict()
-    utc = dt.UTC
-    assert stored["text"] == ["a", None, None]
-    assert stored["category"] == ["x", None, "y"]
-    assert stored["integer"] == [1, None, 3]
-    assert stored["naive"][:2] == [dt.datetime(2013, 1, 1, 5, tzinfo=utc), None]
-    assert stored["zoned"][0] == dt.datetime(2013, 1, 1, 10, tzinfo=utc)
-    assert stored["float"][0] == 1.5
-    assert np.isnan(stored["float"][1])
-    assert stored["float"][2] == np.inf
 
 
 def test_two_processes_that_seed_the_same_table(platform):

@@ -39,18 +39,6 @@ def test_a_run_is_stored_with_everything_that_was_logged(tracking):
     assert status(tracking, run.run_id) == "FINISHED"
 
 
-def test_experiments_are_found_by_exact_name(tracking):
-    with tracking.run(DEVELOPMENT, name="one", tags={}) as one:
-        pass
-    with tracking.run(DEVELOPMENT.upper(), name="two", tags={}) as two:
-        pass
-    with tracking.run(DEVELOPMENT, name="three", tags={}) as three:
-        pass
-    client = tracking.store.client
-    ids = [client.get_run(r.run_id).info.experiment_id for r in (one, two, three)]
-    assert ids[0] == ids[2] != ids[1]
-
-
 def test_a_deleted_experiment_comes_back(tracking):
     name = "/Shared/p_ml_m_evaluation"
     with tracking.run(name, name="one", tags={}):

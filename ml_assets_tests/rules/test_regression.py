@@ -26,12 +26,14 @@ GOOD = {
     "training_set": replace(f.TRAINING, split_values={}),
     "trained_model": replace(
         f.MODEL,
+        run_tags=f.run_tags("shop.training.spending", "shop.labels.spending"),
         experiment="/Shared/shop_ml_spending_development",
         package=replace(f.PACKAGE, outputs=("double",)),
         predicted_type="double",
     ),
     "model_version": replace(
         f.VERSION,
+        run_tags=f.run_tags("shop.training.spending"),
         experiment="/Shared/shop_ml_spending_evaluation",
         metrics={"rmse": 3.0, "r2": 0.6},
         baseline={"rmse": 8.0, "r2": 0.0},

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from ml_assets.rules.facts import ColumnFacts, LookupFacts
+from ml_assets.rules.facts import ChampionLabels, ColumnFacts, LookupFacts
 from ml_assets.rules.registry import RULES, judge
 from ml_assets.spec.catalog import TableInfo, describe
 from ml_assets_tests import tiny
 from ml_assets_tests.rules import facts_of as f
+from ml_assets_tests.rules import test_ml06
 
 
 def columns(**counts: int) -> tuple[ColumnFacts, ...]:
@@ -47,6 +48,14 @@ SPOILED: list[tuple[str, Any, str, list[str]]] = [
     ("features/activity", replace(f.FEATURES, columns=columns(nans=7)), "ml03_no_nan", ["amount 7 (7.0%)", "columns.amount"]),
     ("features/activity", replace(f.FEATURES, columns=columns(infs=1)), "ml03_no_inf", ["amount 1 (1.0%)"]),
     ("features/activity", replace(f.FEATURES, columns=columns(nulls=100)), "ml03_no_null", ["amount 100 (100.0%)"]),
+    ("features/activity", replace(f.FEATURES, before=replace(f.FEATURES.before, rows=10)), "ml01_row_count", ["100 rows, +900.0%", "the 10 of version 1", "50%"]),
+    ("features/activity", replace(f.FEATURES, sources=(replace(f.FEATURES.sources[0], used=3),)), "ml01_fresh", ["shop.raw.visits version 3 (its rows are of version 4)", "shop.raw.visits changed"]),
+    ("features/activity", replace(f.FEATURES, before=replace(f.FEATURES.before, columns={**f.FEATURES.before.columns, "age": "int", "visits": "int"})), "ml01_schema_stable", ["age (int) is gone, visits was int and is bigint"]),
+    ("features/activity", replace(f.FEATURES, columns=columns(repaired=80)), "ml03_repaired_share", ["amount 80.0% (usual up to 50%)", "max_repaired"]),
+    ("features/activity", replace(f.FEATURES, columns=columns(constant=True)), "ml03_constant_column", ["1 of 3 feature columns", "amount"]),
+    ("labels", replace(f.LABELS, values={"0": 995, "1": 5}), "ml05_minority_share", ["1 0.50%, 0 99.50%", "thresholds.minority_share"]),
+    ("labels", replace(f.LABELS, champion=ChampionLabels(3, "0", {"0": 0.9, "1": 0.1})), "ml05_base_rate_shift", ["version 3", "by 0.329", "class 0 90.00%, now 57.14%"]),
+    ("labels", replace(f.LABELS, open_rows=2, examples={"ml05_label_horizon_closed": ("customer=c1",)}), "ml05_label_horizon_closed", ["2 of 100 rows", "2024-01-13 00:00:00 UTC (visits.day)", "customer=c1"]),
     ("labels", replace(f.LABELS, type="double"), "ml05_binary_labels", ["is double", "label.threshold"]),
     ("labels", replace(f.LABELS, nulls=3), "ml05_binary_labels", ["3 nulls"]),
     ("labels", replace(f.LABELS, values={"0": 60, "1": 30, "2": 10}), "ml05_binary_labels", ["0, 1, 2"]),
@@ -91,7 +100,16 @@ SPOILED: list[tuple[str, Any, str, list[str]]] = [
     ("predictions", replace(f.PREDICTIONS, values={"0": 39, "7": 1}), "predictions_schema", ["0, 7"]),
     ("predictions", replace(f.PREDICTIONS, versions={"2": 1, "3": 39}), "predictions_from_champion", ["2: 1, 3: 39"]),
     ("predictions", replace(f.PREDICTIONS, champion=None), "predictions_from_champion", ["version None"]),
+    ("predictions", replace(f.PREDICTIONS, versions={"3": 39}), "predictions_from_champion", ["3: 39, none: 1"]),
     ("predictions", replace(f.PREDICTIONS, lookups=(LookupFacts("activity", 40, 3), f.PREDICTIONS.lookups[1])), "ml03_lookup_coverage", ["activity 7.50%"]),
+    ("trained_model", replace(f.MODEL, run_tags={**f.MODEL.run_tags, "ml_assets.git_commit": ""}), "ml04_run_traceable", ["git commit", "ML_ASSETS_GIT_COMMIT"]),
+    ("model_version", replace(f.VERSION, run_tags=f.run_tags()), "ml04_run_traceable", ["Delta version of shop.training.spender"]),
+    ("predictions", replace(f.PREDICTIONS, run_tags={}), "ml04_run_traceable", ["git commit, spec hash, Dagster run id, Delta version of shop.features.activity", "shop.raw.visits"]),
+    ("model_version", replace(f.VERSION, champion=3, rollback_to=0, comparison=replace(f.COMPARISON, differences={"roc_auc": replace(f.COMPARISON.differences["roc_auc"], low=-0.03)})), "promotion_beats_champion", ["champion (version 3)", "-0.0300 to +0.0100", "allowed is a loss of 0.0200", "--force"]),
+    ("model_version", replace(f.VERSION, champion=3, rollback_to=0), "promotion_beats_champion", ["not compared with the champion, version 3"]),
+    ("model_version", replace(f.VERSION, champion=3, rollback_to=0, overtaken=True, comparison=f.COMPARISON), "promotion_compare_and_set", ["changed after the comparison", "version 3"]),
+    ("model_version", replace(f.VERSION, champion=1), "promotion_rollback_target", ["set by hand", "ml-assets promote shop/spender"]),
+    ("model_version", replace(f.VERSION, champion=1, rollback_to=7, rollback_stored=False), "promotion_rollback_target", ["version 7", "does not exist any more"]),
 ]  # fmt: skip
 
 
@@ -126,7 +144,9 @@ def test_a_lookup_without_evidence_is_red_in_both_rules_that_need_it() -> None:
 
 
 def test_every_rule_is_spoiled_at_least_once() -> None:
-    spoiled = {(asset.split("/")[0], check) for asset, _, check, _ in SPOILED}
+    everywhere = [(asset, check) for asset, _, check, _ in SPOILED]
+    everywhere += [(asset, check) for asset, _, check, _, _ in test_ml06.SPOILED]
+    spoiled = {(asset.split("/")[0], check) for asset, check in everywhere}
     assert {(r.asset, r.check) for r in RULES} == spoiled
 
 

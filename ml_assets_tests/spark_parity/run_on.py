@@ -18,13 +18,21 @@ from pyspark.sql import functions as F
 
 from ml_assets.spec.catalog import TableInfo
 from ml_assets.spec.loader import load_spec
-from ml_assets.steps import clean_features, label_table, predict, training_set
+from ml_assets.steps import (
+    clean_features,
+    label_table,
+    predict,
+    training_set,
+)
 from ml_assets.steps.execution import Inputs
 from ml_assets.steps.graph import steps_of
 from ml_assets.steps.handles import TableHandle
-from ml_assets.steps.training_rows import HOLDOUT, read_training_set
+from ml_assets.steps.measuring import measured_predictions
+from ml_assets.steps.measuring.sampling import collect_sample
+from ml_assets.steps.training.training_rows import HOLDOUT, read_training_set
 from ml_assets_tests import jvm, tiny
 from ml_assets_tests.spark_parity import odd
+from ml_assets_tests.steps.test_label_types import tier_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +53,7 @@ def specs() -> dict[str, ModelSpec]:
         "numbers": tiny.regression(),
         "odd_classes": odd.spec("binary_classification", threshold=0),
         "odd_numbers": odd.spec("regression"),
+        "tiers": tier_spec(model="tiers"),
     }
 
 
@@ -70,6 +79,17 @@ class Files:
     def tables(self) -> Files:
         """This is also the platform: steps that are plain Spark ask it for tables alone."""
         return self
+
+    @property
+    def registry(self) -> Files:
+        """There is no champion."""
+        return self
+
+    def version_of(self, name: str, alias: str) -> None:  # noqa: ARG002
+        return None
+
+    def commits(self, name: str, most: int = 1) -> tuple[Any, ...]:  # noqa: ARG002
+        return ()
 
     def info(self, name: str) -> TableInfo:
         return TableInfo(name, exists=True, version=1)
@@ -118,11 +138,14 @@ def built(spec: ModelSpec, files: Any) -> dict[str, Any]:
 
 def predicted(spec: ModelSpec, files: Any, keys: DataFrame) -> dict[str, Any]:
     """Measure invented predictions of the keys, one of each seven missing."""
-    hashed = predict.key_hash(spec)
-    value = hashed % 2 if spec.kind.predicted_classes else hashed / 3
+    hashed = measured_predictions.key_hash(spec)
+    value = hashed % 2 if spec.predicted_classes else hashed / 3
     chosen = F.when(hashed % 7 != 0, value)
-    frame = keys.withColumns({"prediction": chosen, predict.VERSION_COLUMN: F.lit(3)})
-    facts = predict.measure_frame(
+    frame = keys.withColumns({"prediction": chosen, measured_predictions.VERSION_COLUMN: F.lit(3)})
+    if spec.label.classes:
+        first, other = spec.label.classes[:2]
+        frame = frame.withColumn("predicted_class", F.when(value == 0, first).otherwise(other))
+    facts = measured_predictions.measure_frame(
         files.stored(frame, "predictions"),
         spec,
         files.info(spec.scoring.table),
@@ -142,12 +165,26 @@ def measured(spec: ModelSpec, files: Any) -> dict[str, Any]:
     rows = read_training_set(spec, files, TableHandle(spec.training_set, 1, "", 0))
     collected = rows.collected(rows.part(HOLDOUT))
     collected.to_pickle(files.out / "holdout.pickle")
-    return {"training_set": plain(facts)}
+    return {"training_set": plain(facts), "sampled": sampled(spec, rows.frame)}
+
+
+def sampled(spec: ModelSpec, frame: DataFrame) -> list[str]:
+    """The keys of a sample of a hundred rows, in its order."""
+    keys = spec.label_keys
+    text = {"keys": F.concat_ws("|", *(F.col(k).cast("string") for k in keys))}
+    found = collect_sample(frame, keys, text, rows=frame.count(), most=100)
+    return [str(k) for k in found["keys"]]
 
 
 def plain(facts: Any) -> dict[str, Any]:
-    """Facts as plain values; of the examples only for which check there are any, not which rows."""
+    """Facts as plain values, without the time of the measurement.
+
+    Of the examples only for which check there are any, not which rows.
+    """
     values = asdict(facts)
+    values.pop("measured_at", None)
+    if values.get("data_end") == "the time of the build":
+        del values["data_until"]
     values["examples"] = sorted(values.get("examples", ()))
     return values
 

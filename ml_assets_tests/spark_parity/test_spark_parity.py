@@ -150,6 +150,14 @@ def test_training_reads_the_same_rows_in_the_same_order(
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
+@pytest.mark.parametrize("model", ["shop", "numbers"])
+def test_samples_are_of_a_hundred_rows(outs: dict[str, Path], model: str) -> None:
+    """That they are the same rows on every engine is among the facts."""
+    facts = json.loads((outs["connect"] / model / "facts.json").read_text(encoding="utf-8"))
+    assert len(set(facts["sampled"])) == 100
+    assert facts["training_set"]["leakage"]["rows"] == 640
+
+
 def test_the_odd_values_reached_the_engines(outs: dict[str, Path]) -> None:
     """Otherwise their equality would say nothing."""
     facts = json.loads((outs["connect"] / "odd_numbers" / "facts.json").read_text(encoding="utf-8"))

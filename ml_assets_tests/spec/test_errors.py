@@ -8,6 +8,7 @@ from ml_assets.spec.errors import (
     ConcurrentWriteError,
     DataError,
     DeclarationError,
+    LibraryError,
     MlAssetsError,
     SpecError,
     StorageError,
@@ -27,7 +28,8 @@ def test_an_error_says_one_fact_a_line_and_names_the_check():
 
 
 @pytest.mark.parametrize(
-    "kind", [SpecError, DataError, StorageError, ConcurrentWriteError, TrainingError]
+    "kind",
+    [SpecError, DataError, StorageError, ConcurrentWriteError, TrainingError, LibraryError],
 )
 def test_errors_survive_pickling(kind: type[MlAssetsError]):
     error = kind("w", found="f", expected="e", fix="x", rule="r")

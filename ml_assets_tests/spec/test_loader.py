@@ -70,7 +70,7 @@ TEXTS: list[tuple[str, str, str]] = [
         defs.yaml:42: attributes.label.treshold
           found:    unknown field 'treshold'
           expected: one of table, transform, sources, business, technical, tags, name, keys, \
-event_time, column, threshold, label_sources
+event_time, column, threshold, classes, horizon, label_sources
           fix:      write 'threshold' (did you mean that?)
         """,
     ),
@@ -80,7 +80,7 @@ event_time, column, threshold, label_sources
         """
         defs.yaml:23: attributes.feature_tables[0].columns.wind_speed.defalt
           found:    unknown field 'defalt'
-          expected: one of comment, default
+          expected: one of comment, default, max_repaired, max_drift
           fix:      write 'default' (did you mean that?)
         """,
     ),
@@ -131,7 +131,7 @@ underscores
         """
         [promotion_absolute] defs.yaml:51: attributes.gates.rocauc
           found:    'rocauc'
-          expected: one of roc_auc, pr_auc, log_loss, brier, accuracy, rmse, mae, median_ae, r2
+          expected: one of roc_auc, pr_auc, log_loss, brier, accuracy, balanced_accuracy, f1_macro, roc_auc_ovr, calibration_error, rmse, mae, median_ae, r2, anomaly_share, precision, recall
           fix:      write 'roc_auc' (did you mean that?)
         """,
     ),

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from ml_assets.spec.model_types import KINDS, METRICS, Metric, ModelType
-from ml_assets.steps.metrics import JUDGED
+from ml_assets.steps.training.metrics import JUDGED
 from ml_assets_tests import tiny
 
 
@@ -22,8 +22,9 @@ def problems(**changes: Any) -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_every_model_type_is_described_and_judged_and_every_metric_belongs_to_one() -> None:
     assert set(get_args(ModelType)) == set(KINDS) == set(JUDGED)
-    owned = [metric for kind in KINDS.values() for metric in kind.metrics]
-    assert sorted(owned) == sorted(METRICS) == sorted(get_args(Metric))
+    owned = {metric for kind in KINDS.values() for metric in kind.metrics}
+    assert owned == set(METRICS) == set(get_args(Metric))
+    assert all(kind.headline in kind.metrics for kind in KINDS.values())
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,30 @@ def test_gates_that_no_model_can_meet_are_refused(
     ((found, _, texts),) = problems(gates=gates)
     assert found == place
     assert words in texts["message"]
+
+
+@pytest.mark.parametrize(
+    ("make", "metric"),
+    [
+        (tiny.anomaly, "precision"),
+        (tiny.anomaly, "anomaly_share"),
+        (tiny.probability, "calibration_error"),
+    ],
+)
+def test_a_constant_is_no_yardstick_for_every_metric(make: Any, metric: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        make(gates={metric: {"beat_baseline": True}})
+    (problem,) = caught.value.errors()
+    assert problem["loc"] == ("gates", metric, "beat_baseline")
+    assert "write min or max" in problem["ctx"]["fix"]
+
+
+def test_a_type_without_an_estimator_on_spark_is_not_distributed() -> None:
+    with pytest.raises(ValidationError) as caught:
+        tiny.anomaly(estimator={"distributed": {"num_workers": 2}})
+    (problem,) = caught.value.errors()
+    assert problem["loc"] == ("estimator", "distributed")
+    assert "model_type: anomaly_detection" in problem["ctx"]["found"]
 
 
 def test_r2_may_be_negative_and_errors_have_no_upper_end() -> None:

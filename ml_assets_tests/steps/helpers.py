@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.handles import Handle
 
-TRACE = {"dagster_run_id": "test-run", "git_commit": "0" * 40}
+TRACE = {"dagster_run_id": "test-run", "git_commit": "0" * 40, "started_by": "ann"}
 
 
 def run_steps(

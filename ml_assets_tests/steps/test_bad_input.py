@@ -237,6 +237,10 @@ def test_a_champion_that_was_refused_or_belongs_to_another_model_does_not_serve(
         champion_version(tiny.spec(), built)
     built.registry.set_alias(name, "champion", 1)
     assert champion_version(tiny.spec(), built) == 1
+    built.registry.tag(name, 1, {"ml_assets.gates": ""})
+    with pytest.raises(DataError, match="ml_assets.gates=nothing"):
+        champion_version(tiny.spec(), built)
+    built.registry.tag(name, 1, {"ml_assets.gates": "passed"})
     with pytest.raises(DataError, match="a version of shop/spender"):
         champion_version(tiny.spec(model="saver"), built)
 

@@ -81,7 +81,10 @@ def test_exactly_the_named_check_turns_red(
     handle = shop.handles[asset]
     assert isinstance(handle, TableHandle)
     rewrite(shop.platform, handle.table, change)
-    assert red(judge(spec, asset, measure(spec, shop.platform, asset, handle))) == [check]
+    verdicts = judge(spec, asset, measure(spec, shop.platform, asset, handle))
+    assert red(tuple(v for v in verdicts if v.severity == "error")) == [check]
+    if asset == "features/activity":  # whoever wrote it recorded neither sources nor repairs
+        assert {"ml01_fresh", "ml03_repaired_share"} <= set(red(verdicts))
 
 
 @pytest.mark.parametrize(

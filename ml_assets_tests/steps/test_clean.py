@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.spec.catalog import TableInfo
+from ml_assets.spec.catalog import TableInfo, TableLayout
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.tables import FeatureTable
 from ml_assets.steps.clean_features import check_columns, clean, measure_frame
-from ml_assets.steps.measure import column_types
+from ml_assets.steps.measuring.measure import column_types
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from ml_assets.platform.embedded import EmbeddedPlatform
 
 SCHEMA = (
     "k string, ts timestamp, x double, f float, i int, b bigint, d decimal(10,2), s string, "
@@ -170,3 +174,84 @@ def test_missing_and_undeclared_columns_are_refused_by_name(spark: SparkSession)
     more = spark.createDataFrame([], "k string, ts timestamp, amount double, other int")
     with pytest.raises(DataError, match="also returns other"):
         check_columns(more, declared)
+
+
+def facts_of(frame: DataFrame) -> dict[str, Any]:
+    declared = FeatureTable(
+        name="t", table="c.s.t", transform="a.b", sources=("a",), primary_keys=("k",),
+        columns={n: {} for n in frame.columns if n != "k"},
+    )  # fmt: skip
+    facts = measure_frame(frame, declared, TableInfo("c.s.t", exists=True), staged=False)
+    return {c.name: c for c in facts.columns}
+
+
+NAN, INF = math.nan, math.inf
+STRANGE = st.sampled_from([None, NAN, INF, -INF, 0.0, -0.0, 1.0, 1e308, -1e308, 5e-324])
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(values=st.lists(STRANGE, min_size=1, max_size=9), batch=st.integers(1, 9))
+def test_floats_are_counted_as_they_are(
+    spark: SparkSession, values: list[float | None], batch: int
+) -> None:
+    """Whatever the sums say, which overflow here and cancel out."""
+    frame = spark.createDataFrame(
+        pa.table(
+            {"k": list(range(len(values))), "x": pa.array(values, pa.float64(), from_pandas=False)}
+        )
+    )
+    (x,) = facts_of(frame.repartition(batch)).values()
+    known = [v for v in values if v is not None]
+    assert x.nulls == len(values) - len(known)
+    assert x.nans == sum(math.isnan(v) for v in known)
+    assert x.infs == sum(math.isinf(v) for v in known)
+    texts = {None if v is None else str(v + 0.0) for v in values}
+    assert x.constant is (len(texts) == 1)
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_statistics_of_files_hide_nothing(platform: EmbeddedPlatform, *, published: bool) -> None:
+    """Statistics leave NaN out, and cut texts and times short: an engine must not answer by them."""
+    long = "x" * 100
+    moments = [dt.datetime(2024, 1, 1, microsecond=m, tzinfo=dt.UTC) for m in (1, 2, 3)]
+    rows = pa.table(
+        {
+            "k": [1, 2, 3],
+            "nan": pa.array([1.0, NAN, 1.0], pa.float64(), from_pandas=False),
+            "small": pa.array([1.0, NAN, INF], pa.float32(), from_pandas=False),
+            "nans": pa.array([NAN] * 3, pa.float64(), from_pandas=False),
+            "one": pa.array([0.1] * 3),
+            "nulls": pa.array([None] * 3, pa.float64()),
+            "half": pa.array([1.0, None, 1.0]),
+            "text": pa.array([long + "a", long + "b", long + "a"]),
+            "same": pa.array([long] * 3),
+            "time": pa.array(moments),
+            "day": pa.array([dt.date(2024, 1, 1)] * 3),
+            "flag": pa.array([True, False, True]),
+            "whole": pa.array([2**62] * 3),
+            "null_text": pa.array([None] * 3, pa.string()),
+        }
+    )
+    staged = platform.tables.stage(platform.spark.createDataFrame(rows), TableLayout("c.s.t"))
+    if published:
+        staged.publish()
+    frame = platform.tables.read("c.s.t") if published else staged.frame
+    facts = facts_of(frame)
+    assert sum(math.isnan(row["nan"]) for row in frame.collect()) == 1
+    assert frame.where("nan <> 1").count() == 1
+    assert [n for n, c in facts.items() if c.constant] == [
+        *("nans", "one", "nulls", "same", "day", "whole", "null_text")
+    ]
+    assert {n: c.nans for n, c in facts.items() if c.nans} == {"nan": 1, "small": 1, "nans": 3}
+    assert {n: c.infs for n, c in facts.items() if c.infs} == {"small": 1}
+    assert {n: c.nulls for n, c in facts.items() if c.nulls} == {
+        "nulls": 3, "half": 1, "null_text": 3,
+    }  # fmt: skip
+
+
+def test_columns_that_have_no_order_are_counted(spark: SparkSession) -> None:
+    frame = spark.sql("SELECT 1 AS k, ARRAY(1) AS r, NAMED_STRUCT('p', 1) AS q, X'01' AS y")
+    facts = facts_of(frame)
+    assert [(c.nulls, c.constant) for c in facts.values()] == [(0, False)] * 3

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ml_assets.platform.embedded import EmbeddedPlatform
 from ml_assets.spec.errors import TrainingError
 from ml_assets.steps.handles import RunHandle, TableHandle
-from ml_assets.steps.replay import REPLAY_FILE
+from ml_assets.steps.serving.replay import REPLAY_FILE
 from ml_assets.steps.train_model import HOLDOUT_FILE
 from ml_assets_tests import tiny
 from ml_assets_tests.jvm import needs_java, run_module
@@ -47,6 +47,18 @@ def regressor(**estimator: Any) -> ModelSpec:
     )
 
 
+def levels(**estimator: Any) -> ModelSpec:
+    """The tiny multi-class model."""
+    return tiny.multiclass(estimator={**tiny.multiclass_mapping()["estimator"], **estimator})
+
+
+def chance(**estimator: Any) -> ModelSpec:
+    """The tiny probability, asked of the classifier's own training set."""
+    label, training_set = tiny.mapping()["label"], tiny.mapping()["training_set"]
+    given = {**tiny.mapping()["estimator"], **estimator}
+    return tiny.probability(estimator=given, label=label, training_set=training_set)
+
+
 @dataclass(frozen=True)
 class Trained:
     """Trained on one node (``here``) and on two workers of JVM Spark, from the same training set."""
@@ -68,8 +80,15 @@ TASKS: dict[str, ModelSpec] = {
     "classifier": classifier(**WORKERS),
     "again": classifier(**WORKERS),
     "regressor": regressor(**WORKERS),
+    "levels": levels(**WORKERS),
+    "chance": chance(**WORKERS),
     "too many": classifier(distributed={"num_workers": 3}),
     "parameter": classifier(params={"tree_method": "exact"}, **WORKERS),
+}
+ON_ONE_NODE = {
+    "classifier": classifier(),
+    "regressor": regressor(),
+    "levels": levels(),
 }
 
 
@@ -78,7 +97,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Tr
     platform = EmbeddedPlatform(home=tmp_path_factory.mktemp("workers"), spark=spark)
     handles: dict[str, dict[str, Handle]] = {}
     here: dict[str, RunHandle] = {}
-    for name, spec in {"classifier": classifier(), "regressor": regressor()}.items():
+    for name, spec in ON_ONE_NODE.items():
         outcomes = run_steps(spec, platform, until="trained_model")
         made = {a: o.handle for a, o in outcomes.items() if o.handle is not None}
         run = made.pop("trained_model")
@@ -93,7 +112,7 @@ def train_on_workers(
 ) -> dict[str, dict[str, Any]]:
     tasks = []
     for name, spec in TASKS.items():
-        handle = handles["regressor" if name == "regressor" else "classifier"]["training_set"]
+        handle = handles[name if name in ON_ONE_NODE else "classifier"]["training_set"]
         assert isinstance(handle, TableHandle)
         declared = spec.model_dump(mode="json", by_alias=True)
         tasks.append({"spec": declared, "training_set": handle.to_metadata()})
@@ -107,7 +126,13 @@ def train_on_workers(
 @pytest.mark.slow
 class TestOnApacheSpark:
     @pytest.mark.parametrize(
-        ("name", "column"), [("classifier", "probability"), ("regressor", "prediction")]
+        ("name", "column"),
+        [
+            ("classifier", "probability"),
+            ("regressor", "prediction"),
+            ("levels", "probability_0"),
+            ("levels", "probability_2"),
+        ],
     )
     def test_the_model_predicts_as_the_one_of_one_node(
         self, trained: Trained, name: str, column: str
@@ -122,11 +147,21 @@ class TestOnApacheSpark:
         # So few rows are cut into the same bins by any number of workers.
         assert difference.max() < 1e-3 * both[f"{column}_one"].std()
 
+    def test_a_probability_is_what_the_classifier_on_the_workers_says(
+        self, trained: Trained
+    ) -> None:
+        """The same trees, in a model whose prediction is the probability."""
+        classes, numbers = (trained.evidence(trained.workers(n)) for n in ("classifier", "chance"))
+        assert numbers["prediction"].tolist() == numbers["probability"].tolist()
+        assert numbers["probability"].tolist() == pytest.approx(classes["probability"].tolist())
+        package = trained.platform.features.package_info(trained.workers("chance").model_uri)
+        assert package.outputs == ("double",)
+
     def test_the_same_rows_give_the_same_model(self, trained: Trained) -> None:
         first, second = (trained.evidence(trained.workers(n)) for n in ("classifier", "again"))
         pd.testing.assert_frame_equal(first, second)
 
-    @pytest.mark.parametrize("name", ["classifier", "regressor"])
+    @pytest.mark.parametrize("name", ["classifier", "regressor", "levels"])
     def test_no_training_rows_come_to_the_driver(self, trained: Trained, name: str) -> None:
         metrics = trained.platform.tracking.info(trained.workers(name).run_id).metrics
         here = trained.platform.tracking.info(trained.here[name].run_id).metrics
@@ -137,7 +172,9 @@ class TestOnApacheSpark:
         assert metrics["baseline_" + next(iter(TASKS[name].gates))] == pytest.approx(
             here["baseline_" + next(iter(TASKS[name].gates))]
         )
-        assert max(trained.there[name]["collected"]) == metrics["holdout_rows"]
+        # The only training rows are those of the control with shuffled labels: a bounded sample.
+        *others, control = sorted(trained.there[name]["collected"])
+        assert (max(others), control) == (metrics["holdout_rows"], metrics["control_train_rows"])
 
     @pytest.mark.parametrize(
         ("name", "flavor"), [("classifier", "sklearn"), ("regressor", "xgboost")]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ml_assets.spec.errors import SpecError, TrainingError
-from ml_assets.steps.estimator import as_model_inputs, make_estimator, make_model
-from ml_assets.steps.metrics import JUDGED, binary_metrics
+from ml_assets.steps.statistics.metric_formulas import binary_metrics
+from ml_assets.steps.training.estimator import as_model_inputs, make_estimator, make_model
+from ml_assets.steps.training.metrics import JUDGED, TrainLabels
 from ml_assets_tests import tiny
 
 FOREST = {"class": "sklearn.ensemble.GradientBoostingClassifier", "params": {"n_estimators": 5}}
@@ -92,12 +96,76 @@ def test_metrics_are_those_of_scikit_learn_and_the_baseline_is_the_base_rate() -
     assert metrics["pr_auc"] == average_precision_score(label, p)
     assert metrics["log_loss"] == log_loss(label, p)
     assert metrics["brier"] == brier_score_loss(label, p)
-    base = JUDGED["binary_classification"].baseline(0.25, label)
+    base = JUDGED["binary_classification"].baseline(TrainLabels({0: 0.75, 1: 0.25}), label)
     assert (base["roc_auc"], base["pr_auc"]) == (0.5, label.mean())
     assert base["brier"] == pytest.approx(np.mean((label - 0.25) ** 2))
 
 
-@pytest.mark.parametrize("path", ["sklearn.svm.LinearSVC", "xgboost.XGBRegressor"])
-def test_an_estimator_without_probabilities_is_refused_before_it_is_fitted(path: str) -> None:
-    with pytest.raises(TrainingError, match=r"without predict_proba"):
-        make_estimator(tiny.spec(estimator={"class": path, "params": {}}))
+@pytest.mark.parametrize(
+    ("make", "path", "found"),
+    [
+        (tiny.spec, "sklearn.svm.LinearSVC", "a classifier without predict_proba"),
+        (tiny.spec, "xgboost.XGBRegressor", "a regressor without predict_proba"),
+        (tiny.multiclass, "lightgbm.LGBMRegressor", "a regressor without predict_proba"),
+        (tiny.probability, "sklearn.linear_model.LinearRegression", "a regressor without"),
+        (tiny.probability, "sklearn.ensemble.IsolationForest", "an anomaly detector without"),
+        (tiny.regression, "sklearn.ensemble.IsolationForest", "an anomaly detector"),
+        (tiny.regression, "lightgbm.LGBMClassifier", "a classifier"),
+        (tiny.anomaly, "xgboost.XGBClassifier", "a classifier without decision_function"),
+        (tiny.anomaly, "sklearn.linear_model.LogisticRegression", "a classifier"),
+        (tiny.anomaly, "sklearn.cluster.DBSCAN", "a clusterer without predict and decision_f"),
+        (tiny.anomaly, "sklearn.neighbors.LocalOutlierFactor", "an anomaly detector without"),
+        (tiny.anomaly, "sklearn.covariance.EmpiricalCovariance", "an estimator without predict"),
+    ],
+)
+def test_an_estimator_of_another_type_is_refused_before_it_is_fitted(make, path, found) -> None:
+    with pytest.raises(TrainingError, match=found) as caught:
+        make_estimator(make(estimator={"class": path, "params": {}}))
+    assert f"as the metrics of {make().model_type} need" in caught.value.expected
+    assert caught.value.fix.startswith("use ")
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "params"),
+    [
+        (tiny.anomaly, "sklearn.neighbors.LocalOutlierFactor", {"novelty": True}),
+        (tiny.anomaly, "sklearn.svm.OneClassSVM", {}),
+        (tiny.spec, "lightgbm.LGBMClassifier", {"class_weight": "balanced"}),
+        (tiny.spec, "xgboost.XGBClassifier", {"scale_pos_weight": 3.0}),
+        (tiny.multiclass, "sklearn.ensemble.RandomForestClassifier", {"class_weight": "balanced"}),
+        (tiny.probability, f"{__name__}.pipeline", {"C": 0.1}),
+        (tiny.regression, "sklearn.ensemble.HistGradientBoostingRegressor", {}),
+    ],
+)
+def test_an_estimator_of_the_type_is_built_with_its_params(make, path, params) -> None:
+    built = make_estimator(make(estimator={"class": path, "params": params}))
+    given = {name.rpartition("__")[2]: value for name, value in built.get_params().items()}
+    assert {name: given[name] for name in params} == params
+
+
+def pipeline(C: float) -> Pipeline:  # noqa: N803
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C))
+
+
+@pytest.mark.parametrize(
+    ("path", "takes"),
+    [
+        ("xgboost.XGBClassifier", True),
+        ("lightgbm.LGBMClassifier", True),
+        ("sklearn.ensemble.RandomForestClassifier", True),
+        ("sklearn.ensemble.HistGradientBoostingClassifier", True),
+        ("sklearn.ensemble.GradientBoostingClassifier", False),
+        (f"{__name__}.pipeline", False),
+    ],
+)
+def test_nulls_reach_only_what_takes_them(path: str, takes: bool) -> None:
+    """What does not gets the declared default; both are scored without a complaint."""
+    params = {"C": 1.0} if path.endswith("pipeline") else {}
+    spec = tiny.spec(estimator={"class": path, "params": params})
+    data, label = frame()
+    data = data.drop(columns="city").mask(data["visits"] < 3, np.nan)
+    model = make_model(spec, make_estimator(spec), [], list(data))
+    assert hasattr(model, "named_steps") is not takes
+    model.fit(data, label)
+    filled = model.predict_proba(data.fillna(0.0))
+    assert (model.predict_proba(data) == filled).all() == (not takes)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_assets.spec.model import Split
-from ml_assets.steps.split import part_of, split_cuts
+from ml_assets.steps.measuring.split import part_of, split_cuts
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -24,6 +24,7 @@ from ml_assets.steps.execution import Inputs, execute
 from ml_assets.steps.handles import TableHandle
 from ml_assets.steps.train_model import build
 from ml_assets_tests.jvm import classic_session
+from ml_assets_tests.steps.helpers import TRACE
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -89,7 +90,7 @@ def train(platform: Any, task: dict[str, Any]) -> dict[str, Any]:
     spec = ModelSpec.model_validate(task["spec"])
     handle = TableHandle.from_metadata(task["training_set"])
     COLLECTED.clear()
-    inputs = Inputs("trained_model", {"training_set": handle}, {"dagster_run_id": "jvm"})
+    inputs = Inputs("trained_model", {"training_set": handle}, TRACE)
     try:
         outcome = execute(build, judge, spec, platform, inputs)
     except MlAssetsError as error:

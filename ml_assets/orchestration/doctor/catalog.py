@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ml_assets.orchestration.doctor.result import Result, broken, fine, said, unknown
 from ml_assets.orchestration.doctor.workspace import EVERYBODY, Workspace
+from ml_assets.platform.databricks.catalog import is_system_table
 from ml_assets.spec.base import quoted
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ PROBE = "volume, a file"
 _BUNDLE = "databricks bundle deploy creates it (databricks.yml)"
 #: What a job needs to build tables and models in a schema.
 _TO_WRITE = ("USE_CATALOG", "USE_SCHEMA", "CREATE_TABLE", "CREATE_MODEL", "SELECT", "MODIFY")
+#: What a job needs of Databricks' own tables, which nobody writes.
+_TO_READ = ("USE_CATALOG", "USE_SCHEMA", "SELECT")
 _TO_EXCHANGE = ("READ_VOLUME", "WRITE_VOLUME")
+_VERBS = {_TO_WRITE: "write", _TO_READ: "read", _TO_EXCHANGE: "use"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ def exists(workspace: Workspace, place: Place) -> Result:
     try:
         owner = _owner(workspace, place)
     except NotFound:
-        return broken(title, "does not exist", f"CREATE {place.sql}; or {_BUNDLE}")
+        fix = f"CREATE {place.sql}; or {_BUNDLE}"
+        if is_system_table(place.name):
+            fix = "let an account admin enable it: nobody creates Databricks' own schemas"
+        return broken(title, "does not exist", fix)
     except PermissionDenied as error:
         use = "READ VOLUME" if place.kind == "volume" else f"USE {place.kind.upper()}"
         fix = f"GRANT {use} ON {place.sql} TO `{workspace.name}`"
@@ -90,6 +97,11 @@ def may_write(workspace: Workspace, schema: str) -> Result:
     return _permissions(workspace, Place("schema", schema), _TO_WRITE)
 
 
+def may_read(workspace: Workspace, schema: str) -> Result:
+    """The permissions to read Databricks' own tables in a schema are ours."""
+    return _permissions(workspace, Place("schema", schema), _TO_READ)
+
+
 def schemas_of(names: Iterable[str]) -> list[str]:
     """Schemas of tables and models, each once.
 
@@ -102,7 +114,7 @@ def schemas_of(names: Iterable[str]) -> list[str]:
 def _permissions(workspace: Workspace, place: Place, wanted: tuple[str, ...]) -> Result:
     from databricks.sdk.errors.base import DatabricksError
 
-    title = f"may {'use' if place.kind == 'volume' else 'write'} {place.name}"
+    title = f"may {_VERBS[wanted]} {place.name}"
     try:
         held = _held(workspace, place)
     except DatabricksError as error:

@@ -10,6 +10,7 @@ from ml_assets.orchestration.doctor import catalog, compute, machine, packages, 
 from ml_assets.orchestration.doctor.result import Check, Result, unknown
 from ml_assets.orchestration.resources import platform_name
 from ml_assets.orchestration.settings import databricks_settings
+from ml_assets.platform.databricks.catalog import is_system_table
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -94,7 +95,10 @@ def _databricks(load: Load, *, run: bool) -> Iterator[Result]:
 
 
 def _unity(here: workspace.Workspace, names: Iterable[str]) -> Iterator[Check]:
-    """The volume and what it stands in, then every catalog and schema that a model writes to."""
+    """The volume and what it stands in, then every catalog and schema that a model writes to.
+
+    A seed of one of Databricks' own tables is for laptops: in a workspace the table is read.
+    """
     written = catalog.schemas_of(names)
     schemas = list(written)
     if volume := here.settings.volume_name:
@@ -111,7 +115,10 @@ def _unity(here: workspace.Workspace, names: Iterable[str]) -> Iterator[Check]:
     if volume:
         yield Check(f"may use {volume}", partial(catalog.may_exchange, here, volume))
     for schema in written:
-        yield Check(f"may write {schema}", partial(catalog.may_write, here, schema))
+        if is_system_table(schema):
+            yield Check(f"may read {schema}", partial(catalog.may_read, here, schema))
+        else:
+            yield Check(f"may write {schema}", partial(catalog.may_write, here, schema))
 
 
 def _each(*checks: Check) -> Iterator[Result]:

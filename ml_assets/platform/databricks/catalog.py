@@ -118,6 +118,15 @@ def history(spark: SparkSession, name: str, limit: int | None = _PAGE) -> list[C
     return commits_of(row.asDict() for row in rows)
 
 
+def rows_commits(spark: SparkSession, name: str, most: int) -> list[Commit]:
+    """Read the last commits of a Delta table that changed rows, latest first."""
+    commits = history(spark, name)
+    found = [commit for commit in commits if commit.changes_rows]
+    if len(found) < most and len(commits) == _PAGE:
+        found = [commit for commit in history(spark, name, None) if commit.changes_rows]
+    return found[:most]
+
+
 def rows_state(spark: SparkSession, name: str) -> RowsState:
     """Say which rows a table holds now: equal exactly as long as nobody changes them."""
     detail = _detail(spark, name)
@@ -137,6 +146,10 @@ def last_version(spark: SparkSession, name: str) -> int | None:
     from pyspark.errors import PySparkException
 
     with catalog_errors(checked_name(name), "read the table's history"):
+        if is_system_table(name):
+            if not _exists(spark, name):
+                raise missing(name)
+            return None
         try:
             return history(spark, name, 1)[0].version
         except PySparkException:
@@ -145,6 +158,17 @@ def last_version(spark: SparkSession, name: str) -> int | None:
             if _detail(spark, name) is None:
                 return None
             raise
+
+
+def is_system_table(name: str) -> bool:
+    """Whether Databricks itself fills a table, and shares it read-only: the catalog ``system``.
+
+    Such tables are read as they are now: nobody promises a history of them.
+
+    >>> is_system_table("system.billing.usage"), is_system_table("systems.billing.usage")
+    (True, False)
+    """
+    return name.partition(".")[0].lower() == "system"
 
 
 def missing(name: str) -> DataError:
@@ -176,6 +200,8 @@ def _detail(spark: SparkSession, name: str) -> dict[str, Any] | None:
     """Describe a Delta table; None when there is no table, or one of another kind."""
     from pyspark.errors import PySparkException
 
+    if is_system_table(name):
+        return None
     try:
         row = spark.sql(sql.describe_detail(name)).collect()[0].asDict()
     except PySparkException as error:

@@ -93,7 +93,7 @@ class DatabricksFeatureStore:
         Raises
         ------
         TrainingError
-            When the model cannot be stored without pickle.
+            When the model can only be stored as a pickle, and the declaration does not allow that.
         DataError
             When a feature table or a column of it is not stored, or of a type that cannot be
             packaged.
@@ -137,6 +137,16 @@ class DatabricksFeatureStore:
 
         predictions = load_model(self._packages.folder(model_uri)).predict_frame(features)
         return pd.Series(predictions, index=features.index, name="prediction")
+
+    def load_model(self, model_uri: str) -> Any:
+        """Load the fitted model inside the package, as its library gives it.
+
+        Raises
+        ------
+        DataError
+            When the package cannot be loaded.
+        """
+        return load_model(self._packages.folder(model_uri)).model
 
     def look_up(self, spec: ModelSpec, keys: DataFrame, model_uri: str) -> pd.DataFrame:
         """Look up what ``stage_scores`` would give the model, for a sample that fits in memory."""

@@ -6,14 +6,13 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.databricks.client import MODEL_NAME, logged_uri, native_join
 from ml_assets.platform.databricks.sql import column
+from ml_assets.platform.model_storage import how_to_store
 from ml_assets.platform.null_proof import null_proof
-from ml_assets.platform.raw_models import flavor_of
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from ml_assets.platform.mlflow_store import MlflowStore
     from ml_assets.spec.model import ModelSpec
 
-#: What a package needs to be loaded, and the wheels that bring it.
-_REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
-    **{name: (name,) for name in ("mlflow", "numpy", "pandas", "scikit-learn", "skops")},
-    "xgboost": ("xgboost", "xgboost-cpu"),
-}
 #: Types that the client can state in a signature, and that a model receives as they are.
 _FEATURE_TYPES = {"smallint", "int", "bigint", "float", "double", "boolean", "string"}
 
@@ -107,13 +101,13 @@ def log_package(
     Raises
     ------
     TrainingError
-        When the model cannot be stored without pickle.
+        When the model can only be stored as a pickle, and the declaration does not allow that.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     model = null_proof(model, types, input_example)
-    flavor, how = flavor_of(model)
+    stored = how_to_store(model, spec)
     outputs = Schema([ColSpec(spec.output_type)])
     columns = [column(c) for c in (*spec.label_keys, spec.label.name)]
     training_set = create_training_set(client, spec, labels.select(*columns), spec.label_keys)
@@ -121,7 +115,7 @@ def log_package(
         result = client.log_model(
             model=model,
             artifact_path=MODEL_NAME,
-            flavor=flavor,
+            flavor=stored.flavor,
             training_set=training_set,
             infer_input_example=True,
             output_schema=outputs,
@@ -129,8 +123,9 @@ def log_package(
             # signature it would infer one from the example, and refuse integers afterwards.
             signature=ModelSignature(outputs=outputs),
             input_example=input_example,
-            pip_requirements=requirements(),
-            **how,
+            pip_requirements=stored.requirements,
+            metadata=dict(stored.metadata) or None,
+            **stored.arguments,
         )
         return logged_uri(result, mlflow_client, run_id)
 
@@ -176,23 +171,6 @@ class Packages:
         target = self._home / str(len(self._fetched))
         target.mkdir(exist_ok=True)
         return Path(download_artifacts(artifact_uri=uri, dst_path=str(target)))
-
-
-def requirements() -> list[str]:
-    """List what loading a package needs, at the versions installed here; what is absent is left out.
-
-    >>> requirements()[0].partition("==")[0]
-    'mlflow'
-    """
-    found = {name: _installed(wheels) for name, wheels in _REQUIREMENTS.items()}
-    return [f"{name}=={number}" for name, number in found.items() if number]
-
-
-def _installed(wheels: tuple[str, ...]) -> str | None:
-    for wheel in wheels:
-        with contextlib.suppress(PackageNotFoundError):
-            return version(wheel)
-    return None
 
 
 def _without_alias(client: MlflowClient, uri: str) -> str:

@@ -13,8 +13,13 @@ from ml_assets.platform.databricks.repeats import check_count, repeats_explained
 from ml_assets.platform.databricks.sql import column
 from ml_assets.platform.databricks.staging import scratch
 from ml_assets.platform.package_layout import read_feature_spec
-from ml_assets.platform.protocol import PREDICTION
-from ml_assets.platform.scoring_checks import checked_keys, declared_type, packaged_lookups
+from ml_assets.platform.protocol import PREDICTED_CLASS, PREDICTION
+from ml_assets.platform.scoring_checks import (
+    checked_keys,
+    declared_classes,
+    declared_type,
+    packaged_lookups,
+)
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -115,7 +120,7 @@ class Scoring:
             )
 
     def _result(self, scored: DataFrame, lookups: list[Lookup]) -> DataFrame:
-        """Order the columns: keys, prediction, constants, when each table matched."""
+        """Order the columns: keys, prediction (and its class), constants, when each table matched."""
         from pyspark.sql import functions as F
 
         constants = [
@@ -123,7 +128,8 @@ class Scoring:
             for name, value in self.constants.items()
         ]
         matches = [F.col(column(x.match_column)) for x in lookups]
-        return scored.select(*self._keys(), self._prediction(), *constants, *matches)
+        predicted = [self._prediction(), *self._predicted_class()]
+        return scored.select(*self._keys(), *predicted, *constants, *matches)
 
     def _prediction(self) -> Column:
         from pyspark.sql import functions as F
@@ -132,6 +138,18 @@ class Scoring:
         if declared_type(self.package) == "int64":
             return value.cast("bigint").alias(PREDICTION)
         return F.when(~F.isnan(value), value).cast("double").alias(PREDICTION)  # NaN is none: null
+
+    def _predicted_class(self) -> list[Column]:
+        """Name the class of each code, when the package does; a code that is none has no name."""
+        from pyspark.sql import functions as F
+
+        if not (classes := declared_classes(self.package)):
+            return []
+        code = F.col(PREDICTION).cast("bigint")
+        named = F.when(code == 0, F.lit(classes[0]))
+        for i, name in enumerate(classes[1:], start=1):
+            named = named.when(code == i, F.lit(name))
+        return [named.alias(PREDICTED_CLASS)]
 
     def _keys(self) -> list[Column]:
         from pyspark.sql import functions as F

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.databricks import sql
 from ml_assets.platform.databricks.catalog import (
+    is_system_table,
     last_version,
+    rows_commits,
     rows_state,
     stored_columns,
     stored_table,
 )
 from ml_assets.platform.databricks.differences import check_tags
 from ml_assets.platform.databricks.failures import catalog_errors
-from ml_assets.platform.databricks.history import user_metadata
+from ml_assets.platform.databricks.history import PREFIX, user_metadata
 from ml_assets.platform.databricks.staged import DatabricksStaged
 from ml_assets.platform.databricks.staging import drop, remove_left_behind, write_staging
 from ml_assets.platform.layouts import check_fits
+from ml_assets.platform.protocol import RowsCommit
 from ml_assets.platform.table_names import checked_name
 from ml_assets.spec.base import quoted
 from ml_assets.spec.catalog import TableLayout
@@ -87,6 +90,26 @@ class DatabricksTables:
             _check_kept(frame, name, found, latest)
         return frame
 
+    def commits(self, name: str, most: int = 1) -> tuple[RowsCommit, ...]:
+        """List the last commits that changed rows, latest first; empty for no table, or a view."""
+        with catalog_errors(checked_name(name), "read the table's history"):
+            if not self.spark.catalog.tableExists(quoted(name)):
+                return ()
+        if last_version(self.spark, name) is None:
+            return ()
+        with catalog_errors(name, "read the table's history"):
+            return tuple(
+                RowsCommit(
+                    commit.version,
+                    {
+                        key.removeprefix(PREFIX): str(value)
+                        for key, value in commit.metadata.items()
+                        if key.startswith(PREFIX)
+                    },
+                )
+                for commit in rows_commits(self.spark, name, most)
+            )
+
     def stage(
         self, frame: DataFrame, layout: TableLayout, audit_columns: Sequence[str] = ()
     ) -> DatabricksStaged:
@@ -129,7 +152,8 @@ class DatabricksTables:
         Raises
         ------
         DataError
-            When a column cannot be stored (mixed types, durations).
+            When a column cannot be stored (mixed types, durations), or it is one of Databricks' own
+            tables (catalog ``system``), which nobody else creates.
         StorageError
             When the job may not create it.
         """
@@ -138,6 +162,8 @@ class DatabricksTables:
         stored = self.info(name)
         if stored.exists:
             return stored
+        if is_system_table(name):
+            raise _not_shared(name)
         frame = seed_frame(self.spark, name, load())
         check_fits(json.loads(frame.schema.json()), TableLayout(name=name))
         writer = frame.write.format("delta")  # fails when the table exists
@@ -152,6 +178,17 @@ class DatabricksTables:
         if description:
             self.spark.sql(sql.comment_on_table(name, description)).collect()
         return self.info(name)
+
+
+def _not_shared(name: str) -> DataError:
+    schema = quoted(name.rpartition(".")[0])
+    return DataError(
+        f"table {name}",
+        found="no table of that name that this job may see",
+        expected="the system table that Databricks fills; a seed does not replace it",
+        fix=f"let an account admin enable the schema {schema}, and GRANT USE SCHEMA, SELECT ON SCHEMA "
+        f"{schema} (and USE CATALOG on system) to whom the job runs as",
+    )
 
 
 def _check_kept(frame: DataFrame, name: str, version: int, latest: int) -> None:

@@ -73,7 +73,7 @@ class EmbeddedFeatureStore:
         Raises
         ------
         TrainingError
-            When the model cannot be stored without pickle.
+            When the model can only be stored as a pickle, and the declaration does not allow that.
         DataError
             When a feature table or a column of it is not stored.
         """
@@ -81,10 +81,10 @@ class EmbeddedFeatureStore:
 
         return log_package(
             self._platform.tracking.store.client,
+            spec,
             model,
             feature_spec(spec, self._platform.tables),
             run_id=run_id,
-            output_type=spec.output_type,
             input_example=input_example,
         )
 
@@ -116,6 +116,18 @@ class EmbeddedFeatureStore:
 
         predictions = load_model(self._folder(model_uri)).predict_frame(features)
         return pd.Series(predictions, index=features.index, name="prediction")
+
+    def load_model(self, model_uri: str) -> Any:
+        """Load the fitted model inside the package, as its library gives it.
+
+        Raises
+        ------
+        DataError
+            When the package cannot be loaded.
+        """
+        from ml_assets.platform.raw_models import load_model
+
+        return load_model(self._folder(model_uri)).model
 
     def stage_scores(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.embedded.delta import open_table
+from ml_assets.platform.model_storage import how_to_store
 from ml_assets.platform.package_layout import (
     FEATURE_STORE_FOLDER,
     LOADER_MODULE,
@@ -17,7 +17,6 @@ from ml_assets.platform.package_layout import (
     PackagedColumn,
     PackagedTable,
 )
-from ml_assets.platform.raw_models import save_raw_model
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
 MODEL_NAME = "model"
 #: What Databricks' serving installs to look features up.
 _LOOKUP_REQUIREMENT = "databricks-feature-lookup==1.*"
-#: Distributions whose versions a package records; the wheel of the first name may be another one.
-_REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
-    "mlflow": ("mlflow",),
-    "numpy": ("numpy",),
-    "pandas": ("pandas",),
-    "scikit-learn": ("scikit-learn",),
-    "skops": ("skops",),
-    "xgboost": ("xgboost", "xgboost-cpu"),
-}
 _SIGNATURE_TYPES = {
     "boolean": "boolean",
     "tinyint": "integer",
@@ -93,11 +83,11 @@ def feature_spec(spec: ModelSpec, tables: EmbeddedTables) -> FeatureSpec:
 
 def log_package(
     client: MlflowClient,
+    spec: ModelSpec,
     model: Any,
     lookups: FeatureSpec,
     *,
     run_id: str,
-    output_type: str,
     input_example: pd.DataFrame,
 ) -> str:
     """Store a package as a model of the run; return its ``models:/…`` URI.
@@ -107,17 +97,17 @@ def log_package(
     Raises
     ------
     TrainingError
-        When the model cannot be stored without pickle.
+        When the model can only be stored as a pickle, and the declaration does not allow that.
     """
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    run = client.get_run(run_id)
+    run, stored = client.get_run(run_id), how_to_store(model, spec)
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / FEATURE_STORE_FOLDER
         data.mkdir()
-        outputs = _output_schema(output_type)
-        save_raw_model(model, data / RAW_MODEL_FOLDER, outputs, input_example, requirements())
+        outputs = _output_schema(spec.output_type)
+        stored.save(model, data / RAW_MODEL_FOLDER, outputs, input_example)
         (data / SPEC_FILE).write_text(lookups.to_text(), encoding="utf-8")
         logged = client.create_logged_model(
             run.info.experiment_id,
@@ -132,9 +122,10 @@ def log_package(
                 run_id=run_id,
                 model_id=logged.model_id,
                 signature=_signature(lookups, outputs),
+                metadata=dict(stored.metadata) or None,
             )
             package = Path(scratch) / "package"
-            _save_outer(outer, package, data)
+            _save_outer(outer, package, data, stored.requirements)
             client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
             client.log_model_artifacts(logged.model_id, str(package))
         except BaseException:
@@ -166,15 +157,6 @@ def package_folder(client: MlflowClient, uri: str) -> Path:
         ) from error
 
 
-def requirements() -> list[str]:
-    """List what loading a package needs, at the versions installed here.
-
-    >>> [r.partition("==")[0] for r in requirements()][:2]
-    ['mlflow', 'numpy']
-    """
-    return [f"{name}=={_installed(*wheels)}" for name, wheels in _REQUIREMENTS.items()]
-
-
 def _location(client: MlflowClient, uri: str) -> str:
     scheme, _, path = uri.partition(":/")
     if scheme != "models" or not path:
@@ -188,7 +170,7 @@ def _location(client: MlflowClient, uri: str) -> str:
     return _location(client, str(version.source))
 
 
-def _save_outer(outer: Model, path: Path, data: Path) -> None:
+def _save_outer(outer: Model, path: Path, data: Path, requirements: list[str]) -> None:
     import mlflow.pyfunc
 
     # Given to `save_model`, the signature would be checked against an input example, and features
@@ -198,7 +180,7 @@ def _save_outer(outer: Model, path: Path, data: Path) -> None:
         mlflow_model=outer,
         loader_module=LOADER_MODULE,
         data_path=str(data),
-        pip_requirements=[*requirements(), _LOOKUP_REQUIREMENT],
+        pip_requirements=[*requirements, _LOOKUP_REQUIREMENT],
     )
 
 
@@ -249,12 +231,3 @@ def _type_of(types: Mapping[str, str], table: str, name: str) -> str:
 def _table_id(tables: EmbeddedTables, name: str) -> str:
     table = open_table(tables.path(name))
     return "" if table is None else str(table.metadata().id)
-
-
-def _installed(*wheels: str) -> str:
-    for wheel in wheels[:-1]:
-        try:
-            return version(wheel)
-        except PackageNotFoundError:
-            continue
-    return version(wheels[-1])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml_assets.platform.embedded.duck import batches_of
-from ml_assets.platform.protocol import PREDICTION
+from ml_assets.platform.protocol import PREDICTED_CLASS, PREDICTION
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ FILE_BATCHES = 64
 class ScoreStream:
     """From batches of keys and features to files of keys and predictions.
 
-    ``prediction_type`` is the type that the package declares: ``int64`` or ``float64``.
+    ``prediction_type`` is the type that the package declares: ``int64`` or ``float64``; ``classes``
+    are the names of the codes 0, 1, … that it predicts, when it has any.
     """
 
     model: LoadedModel
     prediction_type: str
     key_columns: tuple[str, ...]
     constants: Mapping[str, str | int]
+    classes: tuple[str, ...] = ()
 
     def reader(
         self, join: PointInTimeJoin, connection: duckdb.DuckDBPyConnection
@@ -62,7 +64,7 @@ class ScoreStream:
         return connection.sql(query).to_arrow_reader(BATCH_ROWS)
 
     def schema(self, looked_up: pa.Schema) -> pa.Schema:
-        """Columns of the result: keys, prediction, constants, when each table matched."""
+        """Columns of the result: keys, prediction (and its class), constants, when tables matched."""
         import pyarrow as pa
 
         fields = list(looked_up)[: -len(self.model.inputs)]
@@ -71,8 +73,9 @@ class ScoreStream:
             pa.field(name, pa.int64() if isinstance(value, int) else pa.string())
             for name, value in self.constants.items()
         ]
-        prediction = pa.field(PREDICTION, pa.type_for_alias(self.prediction_type))
-        return pa.schema([*keys, prediction, *constants, *matches])
+        predicted = [pa.field(PREDICTION, pa.type_for_alias(self.prediction_type))]
+        predicted += [pa.field(PREDICTED_CLASS, pa.string())] if self.classes else []
+        return pa.schema([*keys, *predicted, *constants, *matches])
 
     def write(self, reader: pa.RecordBatchReader, folder: Path) -> int:
         """Predict and write every batch; return the number of rows.
@@ -116,15 +119,26 @@ class ScoreStream:
         kept = batch.num_columns - len(self.model.inputs)
         inputs = batch.select(batch.schema.names[kept:])
         prediction = self._checked(self.model.predict_batch(inputs))
+        made = {PREDICTION: prediction, **self._named(prediction)}
         columns = [
             batch.column(f.name)
             if f.name in batch.schema.names[:kept]
-            else prediction
-            if f.name == PREDICTION
+            else made[f.name]
+            if f.name in made
             else pa.repeat(pa.scalar(self.constants[f.name], f.type), batch.num_rows)
             for f in schema
         ]
         return pa.record_batch(columns, schema=schema)
+
+    def _named(self, codes: pa.Array) -> dict[str, pa.Array]:
+        """Name the class of each code; a code that is none has no name."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self.classes:
+            return {}
+        known = pc.and_(pc.greater_equal(codes, 0), pc.less(codes, len(self.classes)))
+        return {PREDICTED_CLASS: pc.take(pa.array(self.classes), pc.if_else(known, codes, None))}
 
     def _checked(self, values: np.ndarray) -> pa.Array:
         import pyarrow as pa

@@ -13,7 +13,12 @@ from ml_assets.platform.embedded.point_in_time import Lookup, PointInTimeJoin, R
 from ml_assets.platform.embedded.score_stream import ScoreStream, cast_inputs
 from ml_assets.platform.package_layout import read_feature_spec
 from ml_assets.platform.raw_models import load_model
-from ml_assets.platform.scoring_checks import checked_keys, declared_type, packaged_lookups
+from ml_assets.platform.scoring_checks import (
+    checked_keys,
+    declared_classes,
+    declared_type,
+    packaged_lookups,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +54,11 @@ class Scoring:
         lookups = self._lookups(packaged)
         types = self._key_types(keys, packaged)
         stream = ScoreStream(
-            load_model(self.package), declared_type(self.package), self.key_columns, self.constants
+            load_model(self.package),
+            declared_type(self.package),
+            self.key_columns,
+            self.constants,
+            declared_classes(self.package),
         )
         with self._staged(keys, types) as stored, connect(self.tables.home) as connection:
             rows = Rows("the keys to score", stored.relation(connection, self.key_columns), types)

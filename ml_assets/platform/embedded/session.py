@@ -43,6 +43,11 @@ _ENGINE_ENVIRONMENT = {
     "SAIL_SPARK__SESSION_TIMEOUT_SECS": _TEN_YEARS_SECONDS,
     # With gRPC's own fork handlers the parent hangs at its next call after any fork.
     "GRPC_ENABLE_FORK_SUPPORT": "0",
+    # Statistics of Parquet files leave NaN out. Sail 0.7 takes them at their word: a column of 1.0
+    # and NaN is read as 1.0 alone, and a filter skips files and pages whose NaN it would have to keep.
+    "SAIL_EXECUTION__COLLECT_STATISTICS": "false",
+    "SAIL_PARQUET__PRUNING": "false",
+    "SAIL_PARQUET__ENABLE_PAGE_INDEX": "false",
 }
 
 

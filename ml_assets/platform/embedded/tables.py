@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,14 @@ from ml_assets.platform.embedded.failures import storage_errors
 from ml_assets.platform.embedded.plain_paths import plain_path
 from ml_assets.platform.embedded.staged import EmbeddedStaged
 from ml_assets.platform.embedded.staging import Staging, remove_orphans
-from ml_assets.platform.embedded.warehouse import check_home, data_version, table_path
+from ml_assets.platform.embedded.warehouse import (
+    check_home,
+    data_version,
+    rows_commits,
+    table_path,
+)
 from ml_assets.platform.layouts import check_fits
+from ml_assets.platform.protocol import RowsCommit
 from ml_assets.spec.catalog import TableInfo, TableLayout
 from ml_assets.spec.errors import ConcurrentWriteError, DataError, StorageError
 
@@ -76,6 +83,21 @@ class EmbeddedTables:
         found = self._open(name, version).version()
         reader = self.spark.read.format("delta").option("versionAsOf", found)
         return reader.load(self.spark_path(self.path(name)))
+
+    def commits(self, name: str, most: int = 1) -> tuple[RowsCommit, ...]:
+        """List the last commits that changed rows, latest first; empty when there is no table."""
+        found = itertools.islice(rows_commits(self.home, name), most)
+        return tuple(
+            RowsCommit(
+                commit.version,
+                {
+                    key.removeprefix(delta.PREFIX): str(value)
+                    for key, value in commit.info.items()
+                    if key.startswith(delta.PREFIX)
+                },
+            )
+            for commit in found
+        )
 
     def files(self, name: str, version: int | None = None) -> tuple[str, ...]:
         """List the Parquet files of a version; a published table has at least one, even if empty.

@@ -48,8 +48,7 @@ class EmbeddedTracking(MlflowTracking):
         DataError
             When the run or the artifact does not exist.
         """
-        self.info(run_id)
-        root = _local_path(self.store.client.get_run(run_id).info.artifact_uri)
+        root = _local_path(self._run(run_id).info.artifact_uri)
         found = (root / path).resolve()
         if not found.exists() or not found.is_relative_to(root):
             raise no_artifact(run_id, path, f"nothing at {found}")

@@ -112,6 +112,15 @@ def commits_since(home: Path, name: str, version: int) -> Iterator[Commit]:
             yield Commit(number, _changes_rows(log, number), next(infos, {}))
 
 
+def rows_commits(home: Path, name: str) -> Iterator[Commit]:
+    """Yield the commits that changed rows and are still in the log, latest first."""
+    log = table_path(home, name) / LOG_FOLDER
+    for number in reversed(_versions(log)):
+        if _changes_rows(log, number):
+            infos = (a["commitInfo"] for a in _actions(log, number) if "commitInfo" in a)
+            yield Commit(number, is_data=True, info=next(infos, {}))
+
+
 def referenced_folders(home: Path, name: str) -> frozenset[str]:
     """Name the folders inside the table's that any commit still in the log added files of."""
     log = table_path(home, name) / LOG_FOLDER

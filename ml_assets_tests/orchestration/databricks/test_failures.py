@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -18,8 +16,10 @@ from ml_assets_tests.emulator.processes import wait_until
 from ml_assets_tests.orchestration.databricks.bench import (
     failure_metadata,
     failure_of,
+    launch_in_this_process,
     stand_in_job,
 )
+from ml_assets_tests.warm import start_warm
 
 ROOT = Path(__file__).parents[3]
 GET, SUBMIT = "GET .*/runs/get$", "POST .*/runs/submit"
@@ -86,8 +86,7 @@ class TestCancelled:
         bench.behave("hang")
         process = start(bench, stored)
         wait_until(lambda: materialized(stored) == {"one"}, 60, "the first report")
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        interrupt(process)
         assert bench.job_runs == ["CANCELED"]
         assert materialized(stored) == {"one"}, "nothing that was not reported"
         [run] = stored.get_runs()
@@ -100,8 +99,7 @@ class TestCancelled:
         process = start(bench, stored)
         wait_until(lambda: bench.job_runs == ["PENDING"], 60, "the job run")
         wait_until(lambda: bench.emulator.requests.count(GET) > 2, 20, "the waiting")
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        interrupt(process)
         assert bench.job_runs == ["CANCELED"]
         assert materialized(stored) == set()
 
@@ -111,8 +109,7 @@ class TestCancelled:
         bench.behave("hang")
         process = start(bench, stored)
         wait_until(lambda: fault.hits, 60, "the request")
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        interrupt(process)
         wait_until(lambda: bench.job_runs == ["CANCELED"], 10, "the end of the job run")
         assert materialized(stored) == set()
 
@@ -121,7 +118,7 @@ class TestCancelled:
         """The op is suspended at a ``yield`` then: nothing is raised inside it."""
         bench.behave("hang")
         process = start(bench, stored, STORING_IS_INTERRUPTED="1")
-        process.wait(60)
+        wait_for(process, 60)
         wait_until(lambda: bench.job_runs == ["CANCELED"], 10, "the end of the job run")
         assert materialized(stored) == set()
 
@@ -351,7 +348,7 @@ class TestTheLauncher:
         process = start(bench, stored)
         wait_until(when, 60, "the moment to kill the launcher")
         process.kill()
-        process.wait(30)
+        wait_for(process, 30)
         [run] = stored.get_runs()
         return run.run_id
 
@@ -387,18 +384,20 @@ def materialized(instance):
 
 def start(bench, stored, **variables):
     """Start the job in a process of its own."""
-    code = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from ml_assets_tests.orchestration.databricks.bench import launch_in_this_process as go; "
-        "go(sys.argv[1])"
-    )
     inherited = {n: v for n, v in os.environ.items() if n != "PYTHONWARNINGS"}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, stored.root_directory],
-        cwd=ROOT,
-        env=inherited | {"PYTHONPATH": str(ROOT)} | bench.variables() | variables,
-        stderr=subprocess.DEVNULL,
-    )
+    environment = inherited | {"PYTHONPATH": str(ROOT)} | bench.variables() | variables
+    return start_warm(launch_in_this_process, stored.root_directory, environment)
+
+
+def interrupt(process):
+    """Send what Ctrl-C sends, and wait for the end."""
+    os.kill(process.pid, signal.SIGINT)
+    wait_for(process, 30)
+
+
+def wait_for(process, seconds):
+    process.join(seconds)
+    assert process.exitcode is not None, "the launcher did not end"
 
 
 def in_a_thread(bench, **changes):

@@ -9,7 +9,7 @@ import pytest
 from databricks.sdk.service.compute import ListNodeTypesResponse, NodeType
 from databricks.sdk.service.iam import ComplexValue, User
 
-from ml_assets.orchestration.doctor import catalog, compute
+from ml_assets.orchestration.doctor import catalog, compute, machine
 from ml_assets.orchestration.doctor.workspace import Workspace
 from ml_assets.orchestration.settings import databricks_settings
 from ml_assets.orchestration.settings_compute import NewCluster
@@ -166,6 +166,30 @@ def test_who_is_in_a_group_may_hold_it_through_another_group(
     found = catalog.may_write(here, "main.shop")
     assert found.state == "unknown"
     assert "nor directly to its groups analysts" in found.found
+
+
+def test_databricks_own_tables_are_to_be_read_and_not_to_be_written(
+    on_databricks: Clinic, workspace: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seed of theirs is for laptops; who may create nothing beside them is in order."""
+    names = ["main.shop.churn", "system.billing.usage"]
+    monkeypatch.setattr(machine, "written_names", lambda _: names)
+    missing = on_databricks.results()["schema system.billing"]
+    assert missing.state == "broken"
+    assert "account admin" in missing.fix
+    workspace.unity.create_schema("system.billing")
+    _give_away(workspace, "system.billing")
+    workspace.unity.found["catalogs"]["system"]["owner"] = "System user"
+    workspace.unity.revoke_all("catalog", "system")
+    workspace.unity.grant("catalog", "system", "USE_CATALOG")
+    workspace.unity.grant("schema", "system.billing", "USE_SCHEMA")
+    found = on_databricks.results()
+    assert "may write system.billing" not in found
+    assert found["may read system.billing"].fix == (
+        f"GRANT SELECT ON SCHEMA `system`.`billing` TO `{USER}`"
+    )
+    workspace.unity.grant("schema", "system.billing", "SELECT")
+    assert on_databricks.results()["may read system.billing"].state == "fine"
 
 
 def _give_away(workspace: Emulator, schema: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.spec.errors import DataError
+from ml_assets.spec.errors import DataError, PromotionError
 
 _numbers = itertools.count()
 
@@ -81,6 +81,60 @@ def test_aliases_move(registry, name, package):
     assert registry.version_of(name, "champion") == 2
     registry.set_alias(name, "champion", 1)
     assert registry.version_of(name, "champion") == 1
+
+
+class TestCompareAndSet:
+    def test_an_alias_moves_from_where_it_is_expected(self, registry, name, package):
+        register(registry, name, package())
+        register(registry, name, package())
+        registry.move_alias(name, "champion", 1, expected=None)
+        registry.move_alias(name, "champion", 2, expected=1)
+        assert registry.version_of(name, "champion") == 2
+
+    @pytest.mark.parametrize("expected", [None, 3])
+    def test_one_that_is_elsewhere_stays(self, registry, name, package, expected):
+        for _ in range(3):
+            register(registry, name, package())
+        registry.set_alias(name, "champion", 1)
+        with pytest.raises(PromotionError, match="it points to version 1") as caught:
+            registry.move_alias(name, "champion", 2, expected=expected)
+        assert caught.value.rule == "promotion_compare_and_set"
+        assert registry.version_of(name, "champion") == 1
+
+    def test_one_that_was_removed_stays_removed(self, registry, name, package):
+        register(registry, name, package())
+        register(registry, name, package())
+        with pytest.raises(PromotionError, match="it points to no version"):
+            registry.move_alias(name, "champion", 2, expected=1)
+        assert registry.version_of(name, "champion") is None
+
+    def test_a_move_that_was_made_already_is_no_move(self, registry, name, package):
+        register(registry, name, package())
+        registry.set_alias(name, "champion", 1)
+        registry.move_alias(name, "champion", 1, expected=7)
+        assert registry.version_of(name, "champion") == 1
+
+    def test_a_version_that_is_not_there(self, registry, name, package):
+        register(registry, name, package())
+        with pytest.raises(DataError, match="stored: 1"):
+            registry.move_alias(name, "champion", 2, expected=None)
+
+
+def test_an_alias_can_be_removed(registry, name, package):
+    register(registry, name, package())
+    registry.set_alias(name, "challenger", 1)
+    registry.remove_alias(name, "challenger")
+    registry.remove_alias(name, "challenger")
+    assert registry.version_of(name, "challenger") is None
+
+
+def test_the_version_of_a_run(registry, name, package):
+    made = package()
+    assert registry.version_of_run(name, made[0]) is None
+    register(registry, name, package())
+    register(registry, name, made)
+    assert registry.version_of_run(name, made[0]) == 2
+    assert registry.version_of_run(name, "0" * 32) is None
 
 
 def test_tags_are_added(registry, name, package):

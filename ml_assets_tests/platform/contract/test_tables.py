@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -379,3 +380,34 @@ def test_an_empty_seed_keeps_its_columns(platform):
     info = platform.tables.seed(NAME, lambda: frame)
     assert [(c.name, c.type) for c in info.columns] == [("a", "bigint"), ("b", "string")]
     assert platform.tables.read(NAME).count() == 0
+
+
+def test_the_commits_of_a_table_tell_what_their_writers_recorded(platform, spark):
+    assert platform.tables.commits(NAME, 2) == ()
+    first = platform.tables.stage(rows(spark), LAYOUT).publish({"rows": "3", "inputs": '{"a": 1}'})
+    (only,) = platform.tables.commits(NAME, 2)
+    assert (only.version, only.properties["rows"]) == (first.data_version, "3")
+    assert only.properties["inputs"] == '{"a": 1}'
+    second = platform.tables.stage(rows(spark, 5), LAYOUT).publish({"rows": "5"})
+    found = platform.tables.commits(NAME, 2)
+    assert [c.version for c in found] == [second.data_version, first.data_version]
+    assert [c.properties["rows"] for c in found] == ["5", "3"]
+    assert platform.tables.commits(NAME) == found[:1]
+
+
+def test_commits_that_only_describe_are_no_commits_of_rows(platform, spark):
+    first = platform.tables.stage(rows(spark), LAYOUT).publish({"rows": "3"})
+    described = replace(LAYOUT, description="New.", tags={"domain": "b"})
+    second = platform.tables.stage(rows(spark, 4), described).publish({"rows": "4"})
+    assert second.version > first.version
+    found = platform.tables.commits(NAME, 9)
+    assert [c.properties["rows"] for c in found] == ["4", "3"]
+    assert found[0].version == second.data_version
+
+
+def test_a_commit_of_somebody_else_recorded_nothing(platform, spark):
+    platform.tables.stage(rows(spark), plain()).publish({"rows": "3"})
+    append(platform, NAME, rows(spark, 2).toArrow())
+    theirs, ours = platform.tables.commits(NAME, 2)
+    assert (theirs.properties, ours.properties["rows"]) == ({}, "3")
+    assert theirs.version == platform.tables.info(NAME).data_version

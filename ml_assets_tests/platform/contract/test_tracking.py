@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from datetime import UTC
 
 import pytest
 
@@ -85,6 +87,30 @@ def test_files_come_back(tracking, tmp_path):
         run.log_file(file, "evidence/plots")
     assert tracking.download(run.run_id, "card.md").read_text() == "# Card"
     assert (tracking.download(run.run_id, "evidence") / "plots" / "card.md").read_text() == "# Card"
+
+
+def test_a_folder_comes_back(tracking, tmp_path):
+    (tmp_path / "roc.json").write_text("{}")
+    with tracking.run(DEVELOPMENT, name="folder", tags={}) as run:
+        run.log_folder(tmp_path, "figures")
+    assert (tracking.download(run.run_id, "figures") / "roc.json").read_text() == "{}"
+
+
+def test_runs_are_listed_by_their_tags_newest_first(tracking):
+    experiment, made = "/Shared/p_ml_m_deployment", []
+    assert tracking.runs(experiment) == ()
+    for action in ("promote", "score", "promote"):
+        with tracking.run(experiment, name=action, tags={"ml_assets.action": action}) as run:
+            run.log(metrics={"rows": len(made)})
+        made.append(run.run_id)
+        time.sleep(0.002)  # a start has milliseconds
+    assert [r.run_id for r in tracking.runs(experiment)] == made[::-1]
+    newest, older = tracking.runs(experiment, {"ml_assets.action": "promote"})
+    assert (newest.run_id, older.run_id) == (made[2], made[0])
+    assert (newest.metrics["rows"], newest.status, newest.experiment) == (2, "FINISHED", experiment)
+    assert newest.started > older.started
+    assert newest.started.tzinfo is UTC
+    assert [r.run_id for r in tracking.runs(experiment, most=1)] == [made[2]]
 
 
 @pytest.mark.parametrize("path", ["nothing.txt", "../../../mlflow.db", "/etc/hostname"])

@@ -1,0 +1,1 @@
+"""Examples that are tests too. Not part of the wheel."""

@@ -1,0 +1,17 @@
+"""What is other than in the shop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from examples.broken.shop import features as shop
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def activity(visits: DataFrame) -> DataFrame:
+    """Amounts are known for frequent visitors only."""
+    return shop.activity(visits).withColumn("amount", F.when(F.col("visits") > 6, F.col("amount")))

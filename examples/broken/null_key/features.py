@@ -1,0 +1,18 @@
+"""What is other than in the shop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from examples.broken.shop import features as shop
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def activity(visits: DataFrame) -> DataFrame:
+    """Guests have no customer number."""
+    guest = F.col("customer") == "c07"
+    return shop.activity(visits).withColumn("customer", F.when(~guest, F.col("customer")))

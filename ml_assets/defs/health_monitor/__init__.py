@@ -1,0 +1,1 @@
+"""Models that watch what a Databricks account costs."""

@@ -1,0 +1,1 @@
+"""The model that says how many dollars a workspace will cost today."""

@@ -1,0 +1,1 @@
+"""The model that points at workspaces which are used in another way than usual."""

@@ -1,0 +1,1 @@
+"""Facts of stored tables: counts, splits, leaks, drift."""

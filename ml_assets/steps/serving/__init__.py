@@ -1,0 +1,1 @@
+"""Which version serves: evaluation, comparison, promotion, and their record."""

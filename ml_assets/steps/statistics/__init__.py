@@ -1,0 +1,1 @@
+"""What is computed of arrays: no Spark, no platform, no files."""

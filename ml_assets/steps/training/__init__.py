@@ -1,0 +1,1 @@
+"""Fit the declared estimator, and judge it on the holdout."""
