@@ -32,14 +32,14 @@ def yaml_text(draft: Draft) -> str:
     lines = [
         f"type: {COMPONENT}",
         "attributes:",
-        f"  project: {draft.project}",
-        f"  model: {draft.model}",
+        f"  project: {inline(draft.project)}",
+        f"  model: {inline(draft.model)}",
         f"  description: {inline(mark('what is predicted, and what is done with it'))}",
         f"  model_type: {draft.label.model_type}  # {_said(draft.label.column.name)}: {draft.label.why}",
         f"  registered_model: {name.format('models')}",
         f"  training_set: {name.format('training')}",
         "  sources:",
-        f"    {draft.source}: {inline(_source(draft))}",
+        f"    {inline(draft.source)}: {inline(_source(draft))}",
         "  feature_tables:",
         *_flow("    - ", _feature_table(draft, name), close=", columns: {"),
         *_columns(draft),
@@ -85,7 +85,7 @@ def _columns(draft: Draft) -> list[str]:
         if source in draft.leaks:
             comment = mark(f"known before? {draft.leaks[source].reason}")
         lines.append(
-            f"         {name}: {inline({'comment': comment, 'default': draft.default(source)})}"
+            f"         {inline(name)}: {inline({'comment': comment, 'default': draft.default(source)})}"
         )
     return [*(f"{line}," for line in lines[:-1]), f"{lines[-1]}}}}}"]
 

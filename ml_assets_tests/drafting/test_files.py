@@ -153,6 +153,16 @@ def test_times_that_can_be_read_in_two_ways_are_said(tmp_path: Path) -> None:
     assert "event time  ordered_at\n" in said
 
 
+def test_names_that_yaml_takes_for_values_stay_names(tmp_path: Path) -> None:
+    """YAML reads yes, no, on, off, true and null as something else."""
+    frame = orders().rename(columns={"price": "on", "visits_after": "False"})
+    folder, _ = declare(frame, tmp_path, "yes/off")
+    fill(folder)
+    spec = load_spec(folder)
+    assert spec.name == "yes/off"
+    assert {"on", "False"} <= set(spec.features)
+
+
 def test_half_a_model_is_not_left_behind(tmp_path: Path) -> None:
     file = tmp_path / "orders.parquet"
     orders(50).to_parquet(file)

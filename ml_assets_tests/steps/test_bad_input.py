@@ -238,7 +238,7 @@ def test_a_champion_that_was_refused_or_belongs_to_another_model_does_not_serve(
     built.registry.set_alias(name, "champion", 1)
     assert champion_version(tiny.spec(), built) == 1
     built.registry.tag(name, 1, {"ml_assets.gates": ""})
-    with pytest.raises(DataError, match="ml_assets.gates=nothing"):
+    with pytest.raises(DataError, match=r"ml_assets\.gates=nothing"):
         champion_version(tiny.spec(), built)
     built.registry.tag(name, 1, {"ml_assets.gates": "passed"})
     with pytest.raises(DataError, match="a version of shop/spender"):

@@ -296,7 +296,7 @@ class TestTheSameRunAgain:
         tags = shop.platform.registry.tags(NAME, 2)
         assert tags["ml_assets.gates"] == "refused"
         assert "promotion_beats_champion" in tags["ml_assets.refused"]
-        with pytest.raises(DataError, match="ml_assets.gates=refused"):
+        with pytest.raises(DataError, match=r"ml_assets\.gates=refused"):
             champion_version(tiny.spec(), shop.platform)
 
     def test_of_the_champion_that_loses_the_alias_meanwhile_is_red(
@@ -325,7 +325,7 @@ class TestAStrangerAsChampion:
         registry.set_alias(NAME, "champion", version)
         with pytest.raises(DataError, match="no evaluation run in its tags"):
             measure(tiny.spec(), shop.platform, "model_version", handle)
-        with pytest.raises(DataError, match="ml_assets.gates=nothing"):
+        with pytest.raises(DataError, match=r"ml_assets\.gates=nothing"):
             champion_version(tiny.spec(), shop.platform)
 
 
