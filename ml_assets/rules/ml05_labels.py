@@ -102,8 +102,6 @@ def _two_classes(spec: ModelSpec, facts: LabelFacts) -> Finding:
     absent = f"; declared classes missing from train: {listed(missing)}" if missing else ""
     return Finding(
         passed=not single and not missing,
-        severity="error" if single else "warn",
-        blocking=None if single else False,
         message=f"{shown}; expected two classes in each; single class in: {listed(single)}{absent}.",
         fix=_single_fix(spec, single, missing),
         numbers={f"{name}_classes": len(values) for name, values in parts.items()},
@@ -132,7 +130,7 @@ def _single_fix(spec: ModelSpec, single: Sequence[str], missing: Sequence[str]) 
     if single:
         other = "" if spec.kind.declared_classes else "another label.threshold, "
         return f"look at the data of {listed(single)}: choose {other}more history or another split.holdout; until then {_consequence(spec)}"
-    return f"a model cannot learn {listed(missing)}: take more history, or leave these out of label.classes"
+    return f"a model cannot learn {listed(missing)}: take more history, or leave these out of label.classes; until then {_consequence(spec)}"
 
 
 def _varying(spec: ModelSpec, facts: LabelFacts) -> Finding:

@@ -16,6 +16,7 @@ from ml_assets.steps.graph import steps_of
 from ml_assets.steps.work import DONE, REPORT, WORK, Report, Task, Work
 from ml_assets_tests import tiny
 from ml_assets_tests.conformance.platforms import databricks
+from ml_assets_tests.steps.helpers import TRACE
 
 
 def run_job(folder, home, work):
@@ -49,7 +50,7 @@ def jobs(tmp_path_factory):
     home, reports, handles = folder / "home", [], {}
     for number, part in enumerate((assets[:cut], assets[cut:])):
         tasks = tuple(Task(asset, build=True) for asset in part)
-        work = Work(spec, tasks, handles=dict(handles), trace={"dagster_run_id": "r"})
+        work = Work(spec, tasks, handles=dict(handles), trace=TRACE)
         done, answers = run_job(folder / f"{number}", home, work)
         assert done.returncode == 0, done.stderr[-3000:]
         assert answers[-1] == {DONE: len(part)}

@@ -63,10 +63,10 @@ def test_classes_are_named_as_they_were_declared() -> None:
     assert "20 of class 2 (gold)" in found.message
 
 
-def test_a_class_that_is_missing_from_train_warns_and_does_not_stop() -> None:
+def test_a_class_that_is_missing_from_train_keeps_the_model_from_being_trained() -> None:
     facts = tier_facts(train_values={"0": 50, "1": 30})
     found = verdict(tiers(), "ml05_not_single_class", facts)
-    assert (found.passed, found.severity, found.stops) == (False, "warn", False)
+    assert (found.passed, found.severity, found.stops) == (False, "error", False)
     assert "declared classes missing from train: 2 (gold)" in found.message
     assert "cannot learn 2 (gold)" in found.fix
 

@@ -185,8 +185,13 @@ def rollback(desk: Desk, *, reason: str, who: str) -> Move:
             rule="promotion_rollback_target",
         )
     move = Move("rollback", target, champion, who, reason, tags=_links(desk, desk.tags(target)))
-    run = move_champion(desk, move)
+    # First: were it lost between the two, the next build would promote the version again.
     desk.registry.tag(desk.name, champion, {ROLLED_BACK_TAG: f"{who}: {reason}"})
+    try:
+        run = move_champion(desk, move)
+    except PromotionError:
+        desk.registry.tag(desk.name, champion, {ROLLED_BACK_TAG: ""})
+        raise
     desk.registry.tag(desk.name, target, {DEPLOYMENT_TAG: run.run_id})
     return move
 
