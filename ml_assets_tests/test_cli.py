@@ -60,7 +60,7 @@ def test_a_green_run_says_what_each_step_asset_and_check_came_to(run: Run) -> No
     for check in ("binary", "not_single_class", "no_leak", "has_signature", "gates"):
         assert "✓" in _line(output, f"{check} ", "3 of 10")
     # The registered version with its metrics beside the baseline's.
-    assert "main.shop.churn version 1 (no alias; there is no champion yet)" in output
+    assert "main.shop.churn version 1 (not champion; there is none yet)" in output
     assert _line(output, "roc_auc").split() == ["roc_auc", "0.8100", "0.5000"]
     assert _line(output, "brier").split() == ["brier", "0.1200"]
     # The end, and how to go on; nothing of Dagster's own log.
@@ -105,7 +105,7 @@ def test_a_red_version_says_which_one_serves(run: Run) -> None:
     )
     code, output = run(world)
     assert code == 1
-    assert "version 1 (no alias" in output
+    assert "version 1 (not champion" in output
 
 
 def test_a_warning_is_shown_and_is_a_success(run: Run) -> None:

@@ -48,8 +48,8 @@ def show_version(console: Console, summary: RunSummary) -> None:
     if not values:
         return
     version, champion = values.get("model_version"), values.get("champion")
-    alias = "champion" if version == champion else f"no alias; the champion is version {champion}"
-    alias = "no alias; there is no champion yet" if champion is None else alias
+    alias = "champion" if version == champion else f"not champion; that is version {champion}"
+    alias = "not champion; there is none yet" if champion is None else alias
     name = values.get("registered_model")
     console.print(f"\n[bold]{name}[/] version [bold]{version}[/] ({alias})\n", highlight=False)
     metrics = [n.removeprefix("holdout_") for n in values if n.startswith("holdout_")]

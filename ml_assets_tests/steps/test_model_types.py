@@ -246,12 +246,16 @@ def test_a_detector_that_flags_most_rows_is_not_promoted(copied: Callable[[str],
     assert "predictions" not in outcomes
 
 
-def test_a_class_without_training_rows_is_named(copied: Callable[[str], Shop]) -> None:
+def test_a_class_without_training_rows_skips_the_training(copied: Callable[[str], Shop]) -> None:
     label = tiny.multiclass_mapping()["label"]
     spec = tiny.multiclass(label={**label, "classes": ["little", "some", "much", "absurd"]})
-    with pytest.raises(TrainingError, match="no training row of class 'absurd'") as caught:
-        again(copied("multiclass"), spec, "labels")
-    assert caught.value.rule == "ml05_not_single_class"
+    outcomes = again(copied("multiclass"), spec, "labels")
+    (verdict,) = [v for v in outcomes["labels"].verdicts if not v.passed and v.severity == "error"]
+    assert verdict.check == "ml05_not_single_class"
+    assert "declared classes missing from train: 3 (absurd)" in verdict.message
+    assert verdict.fix.endswith("until then training is skipped")
+    assert outcomes["labels"].handle is None
+    assert "trained_model" not in outcomes
 
 
 def test_a_metric_that_the_holdout_cannot_give_is_named_in_the_run(
