@@ -25,6 +25,7 @@ from ml_assets.steps.measuring.measure import (
     may_be_constant,
     scan_counts,
 )
+from ml_assets.steps.measuring.sampling import key_hash
 from ml_assets.steps.measuring.table_history import (
     before,
     last_commits,
@@ -132,7 +133,7 @@ def measure_frame(
     counts = scan_counts(types, [*table.keys, *features])
     counts["rows"] = F.count(F.lit(1))
     keys = [F.col(f"`{k}`") for k in table.keys]
-    counts["keys"] = F.count_distinct(F.xxhash64(*keys))
+    counts["keys"] = F.count_distinct(key_hash(table.keys))
     if table.event_time and types[table.event_time] == "timestamp":
         # Micros of the greatest, not the greatest of micros: Sail would call both ends alike.
         counts["latest"] = F.unix_micros(F.max(F.col(f"`{table.event_time}`")))

@@ -28,7 +28,7 @@ from ml_assets.steps.execution import Inputs
 from ml_assets.steps.graph import steps_of
 from ml_assets.steps.handles import TableHandle
 from ml_assets.steps.measuring import measured_predictions
-from ml_assets.steps.measuring.sampling import collect_sample
+from ml_assets.steps.measuring.sampling import collect_sample, key_hash
 from ml_assets.steps.training.training_rows import HOLDOUT, read_training_set
 from ml_assets_tests import jvm, tiny
 from ml_assets_tests.spark_parity import odd
@@ -138,7 +138,7 @@ def built(spec: ModelSpec, files: Any) -> dict[str, Any]:
 
 def predicted(spec: ModelSpec, files: Any, keys: DataFrame) -> dict[str, Any]:
     """Measure invented predictions of the keys, one of each seven missing."""
-    hashed = measured_predictions.key_hash(spec)
+    hashed = key_hash(spec.label_keys)
     value = hashed % 2 if spec.predicted_classes else hashed / 3
     chosen = F.when(hashed % 7 != 0, value)
     frame = keys.withColumns({"prediction": chosen, measured_predictions.VERSION_COLUMN: F.lit(3)})

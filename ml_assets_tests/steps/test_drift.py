@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, entropy
 
@@ -105,6 +106,7 @@ def test_of_many_levels_the_twenty_frequent_ones_have_a_bin() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=80))
+@example([-sys.float_info.max])
 def test_every_value_has_exactly_one_bin(values: list[float]) -> None:
     column = pd.Series(values)
     bins = Bins.of(column)

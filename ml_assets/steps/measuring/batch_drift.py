@@ -14,7 +14,11 @@ from ml_assets.steps.measuring.drift import (
     seconds_of,
 )
 from ml_assets.steps.measuring.sampling import collect_sample, sampled
-from ml_assets.steps.serving.version_tags import DEVELOPMENT_TAG, EVALUATION_TAG
+from ml_assets.steps.serving.version_tags import (
+    DEVELOPMENT_TAG,
+    EVALUATION_TAG,
+    development_run,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -63,9 +67,8 @@ def read_references(spec: ModelSpec, platform: Platform, version: int) -> Refere
     """
     name = spec.registered_model
     tags = platform.registry.tags(name, version)
-    if DEVELOPMENT_TAG not in tags and EVALUATION_TAG in tags:
-        tags = platform.tracking.info(tags[EVALUATION_TAG]).tags
-    if DEVELOPMENT_TAG not in tags:
+    run_id = development_run(platform, tags)
+    if not run_id:
         raise DataError(
             f"{name} version {version}",
             found="no development run in its tags",
@@ -73,5 +76,5 @@ def read_references(spec: ModelSpec, platform: Platform, version: int) -> Refere
             fix="materialize trained_model and model_version",
             rule="predictions_drift",
         )
-    path = platform.tracking.download(tags[DEVELOPMENT_TAG], REFERENCE_FILE)
+    path = platform.tracking.download(run_id, REFERENCE_FILE)
     return References.from_json(path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ml_assets.rules.facts import ChampionLabels
 from ml_assets.spec.errors import DataError
 from ml_assets.steps.measuring.measure import column_types, from_micros
+from ml_assets.steps.serving.version_tags import CHAMPION, development_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,17 +78,13 @@ def champion_labels(spec: ModelSpec, platform: Platform) -> ChampionLabels | Non
 
     A run that is gone, or that measured no labels, tells nothing: shares are empty then.
     """
-    from ml_assets.steps.serving.version_tags import DEVELOPMENT_TAG, EVALUATION_TAG
-
     registry, name = platform.registry, spec.registered_model
-    version = registry.version_of(name, "champion")
+    version = registry.version_of(name, CHAMPION)
     if version is None:
         return None
-    evaluation = registry.tags(name, version).get(EVALUATION_TAG)
-    if evaluation is None:
-        return ChampionLabels(version, "")
+    tags = registry.tags(name, version)
     try:
-        run_id = platform.tracking.info(evaluation).tags.get(DEVELOPMENT_TAG, "")
+        run_id = development_run(platform, tags)
         metrics = platform.tracking.info(run_id).metrics if run_id else {}
     except DataError:  # somebody deleted the run
         return ChampionLabels(version, "")

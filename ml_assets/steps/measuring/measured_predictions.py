@@ -14,6 +14,7 @@ from ml_assets.steps.measuring.measure import (
     spread_counts,
     spread_of,
 )
+from ml_assets.steps.measuring.sampling import key_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -55,7 +56,7 @@ def measure_frame(
     parts = grouped(frame, groups, counts)
     rows = sum(p["rows"] for p in parts)
     expected, keys_sum, distinct = keys.agg(
-        F.count(F.lit(1)), key_sum(spec), F.count_distinct(key_hash(spec))
+        F.count(F.lit(1)), key_sum(spec), F.count_distinct(key_hash(spec.label_keys))
     ).collect()[0]
     return PredictionFacts(
         table=info,
@@ -76,18 +77,11 @@ def measure_frame(
     )
 
 
-def key_hash(spec: ModelSpec) -> Column:
-    """Hash a row's keys and as-of time."""
-    from pyspark.sql import functions as F
-
-    return F.xxhash64(*(F.col(f"`{k}`") for k in spec.label_keys))
-
-
 def key_sum(spec: ModelSpec) -> Column:
     """Add up the hashes: equal for two frames with the same keys, whatever their order."""
     from pyspark.sql import functions as F
 
-    return F.sum(key_hash(spec).cast("decimal(20,0)"))
+    return F.sum(key_hash(spec.label_keys).cast("decimal(20,0)"))
 
 
 def _by(parts: list[dict[str, Any]], name: str) -> dict[str, int]:

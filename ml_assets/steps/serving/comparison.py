@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ml_assets.rules.facts import ComparisonFacts
 from ml_assets.spec.errors import DataError
 from ml_assets.steps.serving.version_tags import (
-    DEVELOPMENT_TAG,
-    EVALUATION_TAG,
     HOLDOUT_TAG,
     TARGET_TAG,
+    development_run,
     target,
 )
 from ml_assets.steps.statistics.bootstrap import Drawing, Measured, paired_bootstrap
@@ -179,10 +178,7 @@ def _seen(
 def _looked_up_start(spec: ModelSpec, platform: Platform, champion: Champion) -> str:
     """Versions of earlier days do not say when their holdout began; their runs do, while they exist."""
     try:
-        evaluation = champion.tags.get(EVALUATION_TAG, "")
-        run_id = champion.tags.get(DEVELOPMENT_TAG) or (
-            platform.tracking.info(evaluation).tags.get(DEVELOPMENT_TAG, "") if evaluation else ""
-        )
+        run_id = development_run(platform, champion.tags)
         return holdout_from(spec, read_holdout(platform, run_id)) if run_id else ""
     except (DataError, KeyError):  # gone, or with other columns: the comparison says so
         return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ml_assets.platform.protocol import Platform
     from ml_assets.spec.model import ModelSpec
 
 #: The version that serves, and the one that lost the latest comparison or was replaced in it.
@@ -49,6 +50,19 @@ def target(spec: ModelSpec) -> str:
         return spec.model_type
     text = repr(spec.label.classes)
     return f"{spec.model_type} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def development_run(platform: Platform, tags: Mapping[str, str]) -> str:
+    """Find the run that trained a version, by its tags or its evaluation's; empty when neither says.
+
+    Raises
+    ------
+    DataError
+        When the evaluation run is asked and does not exist any more.
+    """
+    if DEVELOPMENT_TAG in tags or EVALUATION_TAG not in tags:
+        return tags.get(DEVELOPMENT_TAG, "")
+    return platform.tracking.info(tags[EVALUATION_TAG]).tags.get(DEVELOPMENT_TAG, "")
 
 
 def scoring_tags(champion: int, version_tags: Mapping[str, str]) -> dict[str, str]:

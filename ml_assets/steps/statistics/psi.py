@@ -92,7 +92,9 @@ class Bins:
         if not len(finite):
             return cls()
         if finite.min() == finite.max():
-            return cls((float(np.nextafter(finite[0], -np.inf)), float(finite[0])))
+            with np.errstate(over="ignore"):  # below the least float there is -Inf, which is right
+                below = np.nextafter(finite[0], -np.inf)
+            return cls((float(below), float(finite[0])))
         at = [-(-len(finite) * i // BINS) - 1 for i in range(1, BINS)]
         edges = np.unique(np.sort(finite)[at])
         return cls(tuple(float(e) for e in edges))

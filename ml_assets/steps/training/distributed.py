@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.spec.errors import TrainingError
 from ml_assets.spec.imports import load_object
+from ml_assets.steps.measuring.sampling import key_hash
 from ml_assets.steps.training.training_rows import TRAIN
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _dealt(spec: ModelSpec, frame: DataFrame, rows: TrainingRows) -> DataFrame:
     from pyspark.sql import functions as F
 
     assert spec.estimator.distributed is not None  # noqa: S101 - the caller's condition
-    hashed = F.xxhash64(*(F.col(f"`{k}`") for k in spec.label_keys))
+    hashed = key_hash(spec.label_keys)
     dealt = frame.repartition(spec.estimator.distributed.num_workers, hashed)
     ordered = dealt.sortWithinPartitions(*rows.order)
     typed: list[Column] = [
