@@ -181,23 +181,26 @@ def test_features_that_moved_after_training_are_named(shop: Shop) -> None:
     assert (drift.severity, drift.stops) == ("warn", False)
 
 
-@pytest.mark.parametrize("lost", ["tags", "artifact"])
-def test_without_a_reference_drift_warns_and_says_why(
-    finished: Shop, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
-    if lost == "tags":
-        monkeypatch.setattr(batch_drift, "DEVELOPMENT_TAG", "another tag")
-        monkeypatch.setattr(batch_drift, "EVALUATION_TAG", "yet another")
-        why = "no development run"
-    else:
-        monkeypatch.setattr(batch_drift, "REFERENCE_FILE", f"not_{REFERENCE_FILE}")
-        why = "not_drift_reference.json"
-    facts = predictions(finished)
-    verdicts = judge(tiny.spec(), "predictions", facts)
+def unmeasured_drift(finished: Shop) -> str:
+    verdicts = judge(tiny.spec(), "predictions", predictions(finished))
     assert red(verdicts) == ["predictions_drift"]
     drift = next(v for v in verdicts if not v.passed)
     assert (drift.severity, drift.stops) == ("warn", False)
-    assert why in drift.message
+    return drift.message
+
+
+def test_without_a_development_run_drift_warns_and_says_why(shop: Shop) -> None:
+    client, name = shop.platform.registry.store.client, tiny.spec().registered_model
+    for tag in (DEVELOPMENT_TAG, EVALUATION_TAG):
+        client.delete_model_version_tag(name, "1", tag)
+    assert "no development run" in unmeasured_drift(shop)
+
+
+def test_without_a_stored_reference_drift_warns_and_says_why(
+    finished: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_drift, "REFERENCE_FILE", f"not_{REFERENCE_FILE}")
+    assert "not_drift_reference.json" in unmeasured_drift(finished)
 
 
 def test_the_tags_that_lead_to_the_reference_are_there(finished: Shop) -> None:
