@@ -27,7 +27,7 @@ FIGURES = (
 def ours(scale: float) -> Side:
     """Repair all columns in one select, with the audit of what was repaired, and stage the rows."""
     from ml_assets.spec.catalog import feature_layout
-    from ml_assets.steps.clean_features import clean
+    from ml_assets.steps.repairs import clean
 
     platform, table = data.platform_of(_rows(scale)), data.spec().feature_tables[0]
     frame = platform.tables.read(data.FEATURE_TABLE)

@@ -103,7 +103,7 @@ def _new(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from ml_assets.orchestration.demo import run_demo
+    from ml_assets.orchestration.demo.run import run_demo
 
     return run_demo(_definitions(), arguments.model, _home())
 
@@ -151,10 +151,11 @@ def _home() -> Path:
 
 
 def _known(error: BaseException | None) -> MlAssetsError | None:
+    """Find our own error among the causes; one that was only being handled is not the cause."""
     while error is not None:
         if isinstance(error, MlAssetsError):
             return error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return None
 
 

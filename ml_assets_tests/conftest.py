@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,22 @@ def spark() -> SparkSession:
     return start_session()
 
 
-@pytest.fixture
-def platform(home: Path, spark: SparkSession) -> EmbeddedPlatform:
-    """Build the embedded platform on the test's home."""
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make MLflow's empty database once, to be copied: making one takes seconds."""
     from ml_assets.platform.embedded import EmbeddedPlatform
 
+    home = tmp_path_factory.mktemp("mlflow") / "home"
+    assert EmbeddedPlatform(home).registry.versions("main.models.none") == ()
+    return home / "mlflow.db"
+
+
+@pytest.fixture
+def platform(home: Path, spark: SparkSession, mlflow_database: Path) -> EmbeddedPlatform:
+    """Build the embedded platform on the test's home, where MLflow's database is already."""
+    from ml_assets.platform.embedded import EmbeddedPlatform
+
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "mlflow.db").exists():
+        shutil.copy(mlflow_database, home)
     return EmbeddedPlatform(home=home, spark=spark)

@@ -169,6 +169,35 @@ def test_an_unknown_model_is_answered_with_the_declared_ones(
     assert "did you mean 'flight_ops/arrival_delay'?" in error
 
 
+def test_an_error_while_another_was_handled_is_not_passed_off_as_the_other(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise DataError("labels", found="nothing", expected="rows", fix="fill it")
+
+    def broken() -> dg.Definitions:
+        try:
+            refuse()
+        except DataError:
+            return {}["a mistake of ours"]
+
+    monkeypatch.setattr(cli, "_definitions", broken)
+    with pytest.raises(KeyError, match="a mistake of ours"):
+        cli.main(["demo"])
+
+
+def test_our_error_is_found_below_the_ones_that_dagster_raises_from_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrapped() -> dg.Definitions:
+        cause = DataError("labels", found="nothing", expected="rows", fix="fill it")
+        raise dg.DagsterInvalidDefinitionError("while loading") from cause
+
+    monkeypatch.setattr(cli, "_definitions", wrapped)
+    assert cli.main(["demo"]) == 1
+    assert "fix:      fill it" in capsys.readouterr().err
+
+
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main([])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 
 import pytest
 
-from ml_assets.remote.messages import PromptWriter
+from ml_assets.remote.messages import PromptWriter, StartedTwiceError
 
 
 def written(folder):
@@ -71,3 +72,33 @@ def test_what_can_never_be_written_fails_the_job(tmp_path):
         PromptWriter(interval=60).open({"path": str(tmp_path / "nowhere")}) as channel,
     ):
         channel.write_message({"n": 1})
+
+
+def test_a_chunk_that_may_have_been_seen_is_written_again_as_it_was(tmp_path, monkeypatch):
+    """A volume may keep what it says it could not write: whoever read that never looks again."""
+    channel = PromptWriter(interval=60).make_channel({"path": str(tmp_path)})
+    write = type(channel).upload_messages_chunk
+
+    def write_and_fail(payload, index):
+        write(channel, payload, index)
+        raise OSError("the connection was cut")
+
+    monkeypatch.setattr(channel, "upload_messages_chunk", write_and_fail)
+    with contextlib.suppress(OSError), channel.buffered_upload_loop():
+        channel.write_message({"n": 1})
+    assert written(tmp_path) == [[1]]
+    channel.write_message({"n": 2})
+    monkeypatch.undo()
+    with channel.buffered_upload_loop():
+        pass
+    assert written(tmp_path) == [[1], [2]]
+
+
+def test_a_second_attempt_writes_over_nothing_and_says_what_happened(tmp_path):
+    (tmp_path / "1.json").write_text("{}")
+    with (
+        pytest.raises(StartedTwiceError, match="once more"),
+        PromptWriter(interval=60).open({"path": str(tmp_path)}),
+    ):
+        pytest.fail("it was opened")
+    assert (tmp_path / "1.json").read_text() == "{}"

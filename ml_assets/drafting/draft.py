@@ -10,7 +10,13 @@ from ml_assets.drafting.labels import LabelGuess, find_label
 from ml_assets.drafting.leaks import Leak, find_leaks
 from ml_assets.drafting.names import argument, model_name, plain
 from ml_assets.drafting.sample import Column, Sample, TimeColumn, refuse_no_rows
-from ml_assets.drafting.times import Keys, find_event_time, find_keys, looks_like_an_id
+from ml_assets.drafting.times import (
+    Keys,
+    find_event_time,
+    find_keys,
+    looks_like_a_number_of_somebody,
+    looks_like_an_id,
+)
 from ml_assets.spec.errors import SpecError
 
 if TYPE_CHECKING:
@@ -79,7 +85,8 @@ class Draft:
         span = self.time.times.max() - self.time.times.min()
         if span > timedelta(days=20):
             return None
-        return self.key.step if self.key.step and self.key.step < span / 20 else timedelta(0)
+        step = self.key.step.length if self.key.step else timedelta(0)
+        return step if step < span / 20 else timedelta(0)
 
     def default(self, name: str) -> Any:
         """What replaces missing values of a feature, by its type."""
@@ -152,7 +159,9 @@ def _no_feature(sample: Sample, column: Column) -> str | None:
             f"text with {count:,} different values in {rows:,} rows",
         ),
         (
-            looks_like_an_id(name) or (column.kind == "whole" and count == rows),
+            looks_like_an_id(name)
+            or (column.kind == "whole" and count == rows)
+            or (column.kind == "whole" and looks_like_a_number_of_somebody(name, count)),
             "an identifier tells nothing of rows that come later",
         ),
     )

@@ -29,9 +29,12 @@ _AMOUNT = re.compile(
 _CLASS = re.compile(
     r"class|categor|species|grade|quality|segment|type|weather|status|kind", re.IGNORECASE
 )
+_AFTERWARDS = re.compile(r"reason|comment|note|explanation", re.IGNORECASE)
 _YES = frozenset(["yes", "y", "true", "t", "1", "positive", "late", "fraud", "churned", "bad"])
 _MOST_CLASSES = 20
 _FEW_WHOLE = 10
+#: What is missing in more of the rows than this is told of some of them only.
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,19 +82,27 @@ def _score(sample: Sample, column: Column) -> int:
     many = column.kind == "text" and (count > _MOST_CLASSES or count > len(sample.rows) / 5)
     if count < 2 or column.kind in {"time", "date", "other"} or many:  # noqa: PLR2004 - nothing to tell apart
         return 0
+    if sample.nulls(name) > _MOSTLY or _AFTERWARDS.search(name):
+        return 2 if not looks_like_an_id(name) else 1  # told of some rows only, and afterwards
     last = 5 if column == sample.columns[-1] else 0
     two, is_text = count == 2, column.kind == "text"  # noqa: PLR2004
     by_likelihood = (
         (_SURE.search(name), 100),
         (_FLAG.search(name) and two, 80),
+        (two and is_text and _yes_or_no(sample, name), 70),
         (looks_like_an_id(name), 1),
         (is_text and _CLASS.search(name), 45),
+        (not is_text and _AMOUNT.fullmatch(name), 50),
         (not is_text and _AMOUNT.search(name), 40),
         (two and not is_text, 30),
         (is_text, 20),
         (True, 10),
     )
     return last + next(score for applies, score in by_likelihood if applies)
+
+
+def _yes_or_no(sample: Sample, name: str) -> bool:
+    return any(str(v).strip().lower() in _YES for v in sample.values(name).unique())
 
 
 def _guess(sample: Sample, column: Column, others: tuple[str, ...]) -> LabelGuess:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from ml_assets.spec.model import Thresholds
+from ml_assets.spec.thresholds import Thresholds
 from ml_assets.steps.statistics.levels import levels_of
 from ml_assets.steps.statistics.power import Power, power_for_classes, power_for_numbers
 
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
 
 _AFTERWARDS = re.compile(
     r"(_after|_outcome|_result|_final|_actual|_resolution|_reason|_refund\w*)$|"
+    r"csat|satisfaction|feedback|first_response|response_time|time_to_|"
     r"^(final|actual|outcome|result|refund|resolution|closed|post)_",
     re.IGNORECASE,
 )
+_VERB = r"^(is|has|was|will|did|had)_"
 #: Rows that the power of a column is measured on.
 _ROWS = 20_000
 #: Share of rows in which another time may be later than the event time by accident.
 _LATER = 0.01
 #: What a sum of columns may leave unexplained: rounding.
 _EXACT = 1e-9
+#: The same for a product: the logarithm's rest. Pairs of more columns than this are too many to try.
+_ROUNDED, _MOST_PAIRED = 1e-3, 40
+#: Share of the rows in which the product must hold; others have no logarithm.
+_MOST = 0.9
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ def find_leaks(
     found: dict[str, Leak] = {}
     for leak in (
         *_sums(sample, label, columns),
+        *_products(sample, label, columns),
         *_powers(sample, label, columns),
         *_same_nulls(sample, label, columns),
         *_names(label, columns),
@@ -136,6 +144,41 @@ def _sums(sample: Sample, label: LabelGuess, columns: Sequence[Column]) -> list[
     return [Leak(part, reason, certain=True) for part in parts]
 
 
+def _products(sample: Sample, label: LabelGuess, columns: Sequence[Column]) -> list[Leak]:
+    """Find two columns whose product or quotient the label is: ``price = area * price per m2``."""
+    import numpy as np
+
+    numbers = [c.name for c in columns if c.kind in {"whole", "number"}]
+    if label.model_type != "regression" or len(numbers) > _MOST_PAIRED:
+        return []
+    rows = sample.rows[[label.column.name, *numbers]].astype("float64").head(_ROWS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = rows.apply(np.log).replace([np.inf, -np.inf], np.nan)
+    outcome = logs[label.column.name]
+    if not outcome.std() > 0:
+        return []
+    for one, other in combinations(numbers, 2):
+        if not (logs[one].std() > 0 and logs[other].std() > 0):
+            continue  # one value, or none above 0: no part of it
+        for rest in (
+            outcome - logs[one] - logs[other],
+            outcome - logs[one] + logs[other],
+            outcome + logs[one] - logs[other],
+        ):
+            if rest.notna().mean() > _MOST and rest.abs().max() < _ROUNDED:
+                reason = f"{label.column.name} is the product or quotient of {one} and {other}"
+                core = _core(label)
+                # Of price, area and price per area the last one was made from the outcome.
+                made = [n for n in (one, other) if core in n.lower()] or [one, other]
+                return [Leak(name, reason, certain=True) for name in made]
+    return []
+
+
+def _core(label: LabelGuess) -> str:
+    """What a label's name speaks of, without its verb."""
+    return re.sub(_VERB, "", label.column.name, flags=re.IGNORECASE).lower()
+
+
 def _same_nulls(sample: Sample, label: LabelGuess, columns: Sequence[Column]) -> list[Leak]:
     missing = sample.rows[label.column.name].isna()
     if not missing.any() or missing.all():
@@ -146,9 +189,7 @@ def _same_nulls(sample: Sample, label: LabelGuess, columns: Sequence[Column]) ->
 
 
 def _names(label: LabelGuess, columns: Sequence[Column]) -> list[Leak]:
-    core = re.sub(
-        r"^(is|has|was|will|did|had)_", "", label.column.name, flags=re.IGNORECASE
-    ).lower()
+    core = _core(label)
     found = []
     for column in columns:
         name = column.name.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticCustomError
@@ -23,8 +24,8 @@ _LONGEST = 100
 def plain(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
     """Give each name letters, digits and underscores, and none twice, whatever the case.
 
-    >>> plain(["Wind speed (m/s)", "2nd", "prediction", "a", "A"])
-    ['Wind_speed_m_s', 'c_2nd', 'prediction_value', 'a', 'A_2']
+    >>> plain(["Wind speed (m/s)", "2nd", "prediction", "a", "A", "Größe (m²)"])
+    ['Wind_speed_m_s', 'c_2nd', 'prediction_value', 'a', 'A_2', 'Grosse_m2']
     """
     used = {name.lower() for name in taken}
     result = []
@@ -81,7 +82,9 @@ def model_name(text: str) -> tuple[str, str]:
 
 
 def _plain(name: str) -> str:
-    new = _NOT_PLAIN.sub("_", name).strip("_")[:_LONGEST] or "column"
+    ascii_letters = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    bare = "".join(c for c in ascii_letters if not unicodedata.combining(c))
+    new = _NOT_PLAIN.sub("_", bare).strip("_")[:_LONGEST] or "column"
     if new[0].isdigit():
         new = f"c_{new}"
     return f"{new}_value" if new.lower() in _TAKEN else new

@@ -37,11 +37,13 @@ def read_file(source: str, project: str) -> Sample:
     """
     import pandas as pd
 
+    from ml_assets.drafting.files_in_parts import head_of
+
     path = Path(source).expanduser().resolve()
     if not path.is_file() or path.suffix.lower() not in SUFFIXES:
         raise _no_file(source, path)
     try:
-        rows = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+        head = head_of(path, ROWS)
     except (ValueError, OSError) as error:  # pandas' and Arrow's own errors are ValueErrors
         raise SpecError(
             f"--from {source}",
@@ -49,12 +51,14 @@ def read_file(source: str, project: str) -> Sample:
             expected=f"a {path.suffix.lower()[1:]} file with one row of names and one kind a column",
             fix="correct the file, or name another one",
         ) from error
-    names = tuple(str(name) for name in rows.columns)
-    rows.columns = pd.Index(plain(names))
+    names = tuple(str(name) for name in head.rows.columns)
+    typed, rows = (
+        part.set_axis(pd.Index(plain(names)), axis=1) for part in (head.typed, head.rows)
+    )
     table = f"{project}.raw.{plain([path.stem])[0].lower()}"
-    columns = columns_of(table, rows)
-    sample = as_numbers(rows.head(ROWS), columns)
-    return Sample(table, columns, sample, len(rows), file=path, names_in_file=names)
+    columns = columns_of(table, typed)
+    sample = as_numbers(rows, columns)
+    return Sample(table, columns, sample, head.total, file=path, names_in_file=names)
 
 
 def read_table(name: str, home: Path) -> Sample:

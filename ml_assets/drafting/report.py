@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_assets.spec.base import duration_text
 from ml_assets.spec.marks import MARK
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ def _lines(draft: Draft, files: Sequence[Path]) -> Iterator[str]:
     for name, why in draft.left_out.items():
         yield f"  left out    {name}: {why}"
     if draft.is_series and draft.key.step:
-        step = duration_text(draft.key.step)
-        yield f"A row predicts the label of the next one, {step} later: its own is known no sooner."
+        yield f"A row predicts the label of the next one, {draft.key.step} later: its own is known no sooner."
     yield from _leaks(draft)
     marks = sum(text.count(f"{MARK}:") for text in (f.read_text("utf-8") for f in files))
     yield "\nWrong? Remove the folder and say it: --label, --keys, --event-time."

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from ml_assets.spec.base import duration_text
+from ml_assets.drafting.rhythm import Step, find_step
 from ml_assets.spec.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import timedelta
 
     import pandas as pd
 
@@ -27,10 +26,14 @@ _BAD = re.compile(
     re.IGNORECASE,
 )
 _ID = re.compile(r"(^|_)(?i:id|key|uuid|guid|no|nr|code|number|sku)$|Id$|ID$")
-#: A step counts as regular when this share of all steps is equal.
-_REGULAR = 0.8
-_FEWEST_ROWS = 5
 _MOST_KEYS = 3
+_FEW_NUMBERS = 50
+#: What a whole number names rather than counts.
+_ENTITY = re.compile(
+    r"(^|_)(card|account|customer|user|client|patient|member|device|session|invoice|employee|"
+    r"vehicle|machine|sensor|merchant)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Keys:
     """
 
     names: tuple[str, ...]
-    step: timedelta | None
+    step: Step | None
     why: str
 
 
@@ -54,6 +57,15 @@ def looks_like_an_id(name: str) -> bool:
     ['customer_id', 'orderId', 'tail_no']
     """
     return _ID.search(name) is not None
+
+
+def looks_like_a_number_of_somebody(name: str, distinct: int) -> bool:
+    """Whether a column of whole numbers names somebody: by its name, and by how many there are.
+
+    >>> [looks_like_a_number_of_somebody(n, 900) for n in ("card", "amount", "cards")]
+    [True, False, False]
+    """
+    return _ENTITY.search(name) is not None and distinct > _FEW_NUMBERS
 
 
 def find_event_time(sample: Sample, wanted: str | None = None) -> TimeColumn:
@@ -103,13 +115,13 @@ def find_keys(
     alone = _unique(sample, time, ())
     step = _step(sample, time, ()) if alone else None
     if step is not None:
-        return Keys((), step, f"rows {duration_text(step)} apart")
+        return Keys((), step, f"rows {step} apart")
     candidates = _candidates(sample, time, label)
     unique = [names for names in _few(candidates) if _unique(sample, time, names)]
     for names in unique:
         step = _step(sample, time, names)
         if step is not None:
-            return Keys(names, step, f"rows {duration_text(step)} apart for each")
+            return Keys(names, step, f"rows {step} apart for each")
     rows = f"in {len(sample.rows):,} rows"
     for names in unique:
         if not sample.rows.duplicated(list(names)).any():
@@ -160,20 +172,8 @@ def _unique(sample: Sample, time: TimeColumn, names: Sequence[str]) -> bool:
     return not keys.duplicated().any()
 
 
-def _step(sample: Sample, time: TimeColumn, names: Sequence[str]) -> timedelta | None:
-    """The usual distance between the rows of one key; None when there is none."""
-    keys: pd.DataFrame = sample.rows[list(names)].assign(__time=time.times)
-    keys = keys.sort_values("__time")
-    grouped = keys.groupby(list(names), observed=True)["__time"] if names else keys["__time"]
-    steps = grouped.diff().dropna()
-    groups = keys.groupby(list(names), observed=True).ngroups if names else 1
-    if len(keys) < _FEWEST_ROWS * groups or steps.empty:
-        return None
-    usual: pd.Timedelta = steps.mode().iloc[0]  # type: ignore[assignment]
-    if (steps == usual).mean() < _REGULAR or usual.total_seconds() <= 0:
-        return None
-    found: timedelta = usual.to_pytimedelta()
-    return found
+def _step(sample: Sample, time: TimeColumn, names: Sequence[str]) -> Step | None:
+    return find_step(sample.rows[list(names)].assign(__time=time.times), list(names), "__time")
 
 
 def _no_time(sample: Sample, where: str, found: str) -> SpecError:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_assets.spec.base import duration_text
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml_assets.drafting.draft import Draft
+    from ml_assets.drafting.rhythm import Step
 
 _LINE = 100
 _HEAD = '''"""Transforms of {project}/{model}, a first version by `ml-assets new`: plain PySpark, yours to change."""
@@ -67,11 +66,13 @@ def {source}() -> pd.DataFrame:
 
 def features_text(draft: Draft) -> str:
     """Write the transforms: what is known, what came out, and what to score."""
-    return (_series_text if draft.is_series else _row_text)(draft)
+    return _series_text(draft, draft.key.step) if draft.key.step else _row_text(draft)
 
 
-def _series_text(draft: Draft) -> str:
-    step = duration_text(draft.key.step) if draft.key.step else ""
+def _series_text(draft: Draft, step: Step) -> str:
+    complete = "(time() + COMPLETE_AFTER)"
+    if step.at_end:  # Spark keeps the day of the month: found from the first of the next one
+        complete = "(time() + A_DAY + COMPLETE_AFTER - A_DAY)"
     keys = ", ".join(f'"{name}"' for name in draft.keys.values())
     asked = draft.asked_at
     return _filled(
@@ -79,7 +80,7 @@ def _series_text(draft: Draft) -> str:
         window=", Window",
         constants=_series_constants(draft, step),
         known=f"Give the columns of a row, known when it is complete: to the next row, {step} later.",
-        known_at=f'(time() + COMPLETE_AFTER).alias("{draft.known_at}")',
+        known_at=f'{complete}.alias("{draft.known_at}")',
         outcomes="Say what came out, asked for when the row before was complete.",
         kept=f"""\
     first = F.min("{asked}").over(Window.partitionBy({keys}))
@@ -89,7 +90,7 @@ def _series_text(draft: Draft) -> str:
     return rows.where({_known(draft)})""",
         to_score="Name the next row, which is not there yet: its keys and the moment to score.",
         last='time() == F.col("__latest")',
-        asked_at=f'(time() + COMPLETE_AFTER).alias("{asked}")',
+        asked_at=f'{complete}.alias("{asked}")',
     )
 
 
@@ -131,18 +132,14 @@ def _lines(columns: Sequence[str]) -> str:
     return "\n".join(f"        {column}," for column in columns)
 
 
-def _series_constants(draft: Draft, step: str) -> str:
+def _series_constants(draft: Draft, step: Step) -> str:
+    a_day = 'A_DAY = F.expr("interval 24 hours")\n' if step.at_end else ""
     return (
         f"\n#: {draft.sample.table} has {draft.key.why}. A row tells of the time from its own to the\n"
         f"#: next one's, so that its columns are known {step} after it, and not sooner.\n"
-        f'COMPLETE_AFTER = F.expr("interval {_interval(draft)}")\n'
+        f'COMPLETE_AFTER = F.expr("interval {step.interval}")\n'
+        f"{a_day}"
     )
-
-
-def _interval(draft: Draft) -> str:
-    seconds = int(draft.key.step.total_seconds()) if draft.key.step else 0
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours} hours" if not rest else f"{seconds} seconds"
 
 
 def _key_columns(draft: Draft) -> list[str]:

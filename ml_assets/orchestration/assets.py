@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -11,6 +11,7 @@ from ml_assets.orchestration.describe import describe_asset
 from ml_assets.orchestration.names import asset_key, model_tags, op_name, slug
 from ml_assets.orchestration.remote_run import RemoteRun
 from ml_assets.orchestration.reporting import Event
+from ml_assets.orchestration.resources import Sharing
 from ml_assets.orchestration.step_run import StepRun
 from ml_assets.orchestration.trace import code_version
 from ml_assets.orchestration.versions import observed_version
@@ -20,9 +21,6 @@ from ml_assets.steps.recipe import Recipe
 
 if TYPE_CHECKING:
     from ml_assets.steps.graph import Step
-
-
-Sharing = Literal["per_model", "per_asset"]
 
 
 def build_assets(

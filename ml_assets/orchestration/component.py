@@ -10,7 +10,7 @@ from ml_assets.orchestration.model_defs import build_model_defs
 from ml_assets.orchestration.resources import sharing
 from ml_assets.spec.loader import load_spec, spec_from_mapping
 from ml_assets.spec.model import ModelSpec
-from ml_assets.spec.owners import allow_reuse
+from ml_assets.spec.reuse_schema import allow_reuse
 
 
 class Attributes(BaseModel):

@@ -10,12 +10,16 @@ latest materialization. It is read from there on demand, not through Dagster inp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from ml_assets.orchestration.jobs import who_makes
+from ml_assets.orchestration.names import asset_key
+from ml_assets.spec.model import ModelSpec
 from ml_assets.steps.handles import Handle
+from ml_assets.steps.recipe import Recipe
 
 H = TypeVar("H", bound=Handle)
 
@@ -65,6 +69,26 @@ def require_handle(
     if handle is None:
         raise HandleError(key, "was never materialized", hint)
     return handle
+
+
+def upstream_handles(
+    instance: dg.DagsterInstance, spec: ModelSpec, recipe: Recipe, names: Iterable[str]
+) -> dict[str, Handle]:
+    """Read the handles of inputs that a model makes; tables that somebody else fills have none.
+
+    Raises
+    ------
+    HandleError
+        When an input was never materialized; it says which job makes it.
+    """
+    made = recipe.known(spec)
+    return {
+        name: require_handle(
+            instance, asset_key(spec, name), made[name].handle, who_makes(spec, name)
+        )
+        for name in names
+        if name in made
+    }
 
 
 def latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any] | None:

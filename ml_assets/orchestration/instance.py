@@ -14,7 +14,7 @@ from dagster._core.workspace.load_target import (
     WorkspaceLoadTarget,
 )
 
-from ml_assets.orchestration.names import MODEL_TAG
+from ml_assets.orchestration.names import FEATURES_TAG, MODEL_TAG
 from ml_assets.orchestration.orphans import report_orphans
 from ml_assets.spec.errors import StorageError
 
@@ -31,6 +31,11 @@ concurrency:
     # Runs of one model wait for each other: they write the same tables.
     tag_concurrency_limits:
       - key: {MODEL_TAG}
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
+      # So do runs that write the same feature tables: the owner's, and `…__with_reused` of others.
+      - key: {FEATURES_TAG}
         value:
           applyLimitPerUniqueValue: true
         limit: 1

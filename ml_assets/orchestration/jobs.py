@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ml_assets.orchestration.names import asset_key, model_tags, slug
+from ml_assets.orchestration.names import FEATURES_TAG, asset_key, model_tags, slug
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.owners import asset_path, is_reused
 from ml_assets.steps.recipe import Recipe
@@ -71,7 +71,7 @@ def build_job(spec: ModelSpec, recipe: Recipe) -> UnresolvedAssetJobDefinition:
         job_name(spec),
         selection=dg.AssetSelection.assets(*keys),
         description=f"Materialize and judge everything of {spec.name}.{_left_out(spec)}",
-        tags=model_tags(spec),
+        tags={**model_tags(spec), FEATURES_TAG: slug(spec)},
         # One process and one Spark session for the whole run.
         executor_def=dg.in_process_executor,
     )
@@ -100,9 +100,15 @@ def build_with_reused_job(spec: ModelSpec, recipe: Recipe) -> UnresolvedAssetJob
             f"{', '.join('/'.join(asset_path(spec, a)) for a in reused_assets(spec))}. The other "
             "job leaves that to its owner."
         ),
-        tags=model_tags(spec),
+        tags={**model_tags(spec), FEATURES_TAG: _first_owner(spec)},
         executor_def=dg.in_process_executor,
     )
+
+
+def _first_owner(spec: ModelSpec) -> str:
+    """Whose job this one waits for; a run has one such tag, so of several owners for the first's."""
+    project, model, *_ = asset_path(spec, reused_assets(spec)[0])
+    return f"{project}__{model}"
 
 
 def build_refresh_job(spec: ModelSpec, recipe: Recipe) -> UnresolvedAssetJobDefinition:

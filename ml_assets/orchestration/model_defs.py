@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ml_assets.orchestration.assets import Sharing, build_assets
+from ml_assets.orchestration.assets import build_assets
 from ml_assets.orchestration.jobs import (
     build_job,
     build_refresh_job,
@@ -12,6 +12,7 @@ from ml_assets.orchestration.jobs import (
     build_with_reused_job,
     reused_assets,
 )
+from ml_assets.orchestration.resources import Sharing
 from ml_assets.orchestration.sensor import build_sensor
 from ml_assets.spec.model import ModelSpec
 from ml_assets.steps.recipe import Recipe, default_recipe

@@ -11,6 +11,8 @@ from ml_assets.spec.owners import asset_path
 #: other by ``MODEL_TAG`` (see ``instance.py``).
 PROJECT_TAG = "ml_assets/project"
 MODEL_TAG = "ml_assets/model"
+#: On runs that write feature tables: whose. Runs of a model and of its heirs wait for each other.
+FEATURES_TAG = "ml_assets/writes_features_of"
 
 
 def slug(spec: ModelSpec) -> str:

@@ -10,8 +10,7 @@ import dagster as dg
 from ml_assets.orchestration import metadata as md
 from ml_assets.orchestration.databricks.job_run import RUN_ID, RUN_URL
 from ml_assets.orchestration.guard import Judged, RefusedToStart, latest_verdicts, red_inputs
-from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
-from ml_assets.orchestration.jobs import who_makes
+from ml_assets.orchestration.handles import HandleError, latest_handle, upstream_handles
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.reporting import Event, Reporting, checks_failed, unpublished
 from ml_assets.orchestration.resumed import already_done
@@ -152,18 +151,10 @@ class RemoteRun:
         )
 
     def _upstream(self, inputs: set[str]) -> dict[str, Mapping[str, Any]]:
-        """Handles of the inputs that no task makes; tables that somebody else fills have none."""
-        made = self.recipe.known(self.spec)
-        return {
-            name: require_handle(
-                self.context.instance,
-                asset_key(self.spec, name),
-                made[name].handle,
-                who_makes(self.spec, name),
-            ).to_metadata()
-            for name in sorted(inputs)
-            if name in made
-        }
+        """Handles of the inputs that no task makes."""
+        instance, names = self.context.instance, sorted(inputs)
+        found = upstream_handles(instance, self.spec, self.recipe, names)
+        return {name: handle.to_metadata() for name, handle in found.items()}
 
     def _refuse_unmade(self, tasks: Sequence[Task]) -> Iterator[Event]:
         """Turn checks of what was never made red; a table may have been made by somebody else."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -17,11 +17,12 @@ from ml_assets.spec.errors import SpecError, did_you_mean
 if TYPE_CHECKING:
     from dagster_pyspark import LazyPySparkResource
 
-    from ml_assets.orchestration.assets import Sharing
     from ml_assets.platform.protocol import Platform
 
 PLATFORM_VARIABLE = "ML_ASSETS_PLATFORM"
 PLATFORMS = ("embedded", "databricks")
+#: How the assets of a model share Databricks job runs.
+Sharing = Literal["per_model", "per_asset"]
 
 
 def platform_name() -> str:

@@ -16,8 +16,7 @@ from ml_assets.orchestration.guard import (
     latest_verdicts,
     red_inputs,
 )
-from ml_assets.orchestration.handles import HandleError, latest_handle, require_handle
-from ml_assets.orchestration.jobs import who_makes
+from ml_assets.orchestration.handles import HandleError, latest_handle, upstream_handles
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.reporting import Event, Reporting, checks_failed, unpublished
 from ml_assets.orchestration.trace import trace
@@ -107,18 +106,8 @@ class StepRun:
         return bool(reds)
 
     def _upstream(self) -> dict[str, Handle]:
-        """Handles of the inputs that a model makes; tables that somebody else fills have none."""
-        made = self.recipe.known(self.spec)
-        return {
-            name: require_handle(
-                self.context.instance,
-                asset_key(self.spec, name),
-                made[name].handle,
-                who_makes(self.spec, name),
-            )
-            for name in self.step.depends_on
-            if name in made
-        }
+        instance, names = self.context.instance, self.step.depends_on
+        return upstream_handles(instance, self.spec, self.recipe, names)
 
     @cached_property
     def _platform(self) -> "Platform":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.package_layout import CLASSES_KEY, PICKLE_KEY
 from ml_assets.spec.errors import TrainingError
+from ml_assets.spec.libraries import is_xgboost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,11 +125,6 @@ def requirements(*more: str) -> list[str]:
     wheels = {**_REQUIREMENTS, **{name: (name,) for name in more}}
     found = {name: _installed(names) for name, names in wheels.items()}
     return [f"{name}=={number}" for name, number in found.items() if number]
-
-
-def is_xgboost(model: Any) -> bool:
-    """Tell without importing xgboost for models that are none of its own."""
-    return any(c.__module__ == "xgboost.sklearn" for c in type(model).__mro__)
 
 
 def _without_pickle(model: Any) -> tuple[Any, dict[str, Any], tuple[str, ...]]:

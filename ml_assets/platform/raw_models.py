@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ml_assets.platform.model_storage import TRUSTED_TYPES, is_xgboost
+from ml_assets.platform.model_storage import TRUSTED_TYPES
 from ml_assets.platform.package_layout import (
     PICKLE_KEY,
     metadata_of,
@@ -18,6 +18,7 @@ from ml_assets.platform.package_layout import (
     read_feature_spec,
 )
 from ml_assets.spec.errors import DataError
+from ml_assets.spec.libraries import is_xgboost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from ml_assets.platform.package_layout import read_package
 from ml_assets.platform.protocol import PREDICTED_CLASS, PREDICTION
+from ml_assets.platform.spark_types import simple_type
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ml_assets.platform.package_layout import FeatureSpec, PackagedColumn
@@ -89,8 +90,12 @@ class PackagedLookup:
     columns: tuple[PackagedColumn, ...]
     lookback: timedelta | None
 
-    def check(self, info: TableInfo, version: int, stored: Collection[str]) -> None:
-        """Refuse a table, with the columns ``stored`` at a version, that is not what was packaged.
+    def check(self, info: TableInfo, version: int, stored: Mapping[str, str]) -> None:
+        """Refuse a table, with the column types ``stored`` at a version, that is not what was packaged.
+
+        Numbers and booleans may take another width: models take them as float64. A text in the place
+        of a number could not be read, and a number in the place of a text is a level that no encoder
+        knows: every row would be scored as if its value had never been seen.
 
         Raises
         ------
@@ -106,6 +111,15 @@ class PackagedLookup:
                 fix="train again on the table as it is now, or bring the columns back",
                 rule="ml02_inputs_match_features",
             )
+        kinds = {c.name: (c.type, stored[c.feature]) for c in self.columns}
+        if changed := [n for n, (then, now) in kinds.items() if _family(then) != _family(now)]:
+            raise DataError(
+                f"table {self.table}, version {version}",
+                found="; ".join(f"{n} is {kinds[n][1]}, was {kinds[n][0]}" for n in changed),
+                expected="the types that the model was trained on, or other numbers for numbers",
+                fix="train again on the table as it is now, or bring the types back",
+                rule="ml02_inputs_match_features",
+            )
         if len(info.primary_keys) != len(self.keys) or bool(info.event_time) != bool(self.as_of):
             raise DataError(
                 f"table {self.table}, version {version}",
@@ -118,6 +132,15 @@ class PackagedLookup:
     def event_time(self, info: TableInfo) -> tuple[str, str] | None:
         """Pair the table's event time with the rows' as-of time; None for a static table."""
         return (info.event_time, self.as_of) if info.event_time and self.as_of else None
+
+
+_NUMBERS = frozenset({"boolean", "tinyint", "smallint", "int", "bigint", "float", "double"})
+
+
+def _family(kind: str) -> str:
+    """What a model takes a type for: any number is one, every other type is itself."""
+    simple = simple_type(kind)
+    return "number" if simple in _NUMBERS or simple.startswith("decimal") else simple
 
 
 def packaged_lookups(package: Path, packaged: FeatureSpec) -> list[PackagedLookup]:

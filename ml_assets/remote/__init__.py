@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import SpecError, did_you_mean
+from ml_assets.spec.redaction import redacted, redacted_values
 
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
@@ -103,12 +104,12 @@ def do(work: Work, platform: Platform, recipe: Recipe, pipes: PipesContext) -> N
     from ml_assets.steps.worker import run, stopped
 
     def send(report: Report) -> None:
-        pipes.report_custom_message({REPORT: report.to_json()})
+        pipes.report_custom_message({REPORT: redacted_values(report.to_json())})
 
     reports = run(work, platform, recipe, send)
     pipes.report_custom_message({DONE: len(reports)})
     if bad := stopped(reports):
-        raise WorkFailedError("\n\n".join(map(_reason, bad)))
+        raise WorkFailedError(redacted("\n\n".join(map(_reason, bad))))
 
 
 def open_platform() -> Platform:
@@ -166,4 +167,4 @@ class _Forward(logging.Handler):
         self._to = to
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._to.log(record.levelno, self.format(record))
+        self._to.log(record.levelno, redacted(self.format(record)))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from json import dumps
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -18,14 +19,35 @@ from dagster_pipes import (
     PipesUnityCatalogVolumesMessageWriter,
 )
 
+from ml_assets.spec.errors import MlAssetsError
+
 _PATIENCE = 60.0
+
+
+class StartedTwiceError(MlAssetsError):
+    """The same request is worked on for the second time."""
 
 
 class PromptWriter(PipesUnityCatalogVolumesMessageWriter):
     """Writes what there is every ``interval`` seconds, and the rest at once when the job ends."""
 
     def make_channel(self, params: Any) -> PromptChannel:
-        """Write into the folder that Dagster named."""
+        """Write into the folder that Dagster named.
+
+        Raises
+        ------
+        StartedTwiceError
+            When there are messages in it: work would be done twice, and the two attempts would write
+            over each other's messages.
+        """
+        if Path(params["path"], "1.json").exists():
+            raise StartedTwiceError(
+                "the task of this job run",
+                found="messages of an earlier attempt: Databricks has started it once more",
+                expected="one attempt, which every job run of ml_assets asks for",
+                fix="look at the earlier attempt on this page, and execute again in Dagster what is "
+                "missing; when somebody repaired the run by hand: Dagster does not wait for that",
+            )
         return PromptChannel(path=params["path"], interval=self.interval)
 
 
@@ -34,7 +56,9 @@ class PromptChannel(PipesBufferedFilesystemMessageWriterChannel):
 
     def __init__(self, path: str, *, interval: float) -> None:
         super().__init__(path, interval=interval)
-        self._unwritten: list[str] = []
+        #: A chunk that could not be written: the next attempt writes the same one, because a
+        #: reader may have seen it all the same, and never looks at it again.
+        self._unwritten = ""
 
     @contextmanager
     def buffered_upload_loop(self) -> Iterator[None]:
@@ -53,7 +77,8 @@ class PromptChannel(PipesBufferedFilesystemMessageWriterChannel):
         finally:
             closed.set()
             thread.join(_PATIENCE)
-            self._write_new()
+            while self._write_new():
+                continue
 
     def _write_until(self, closed: Event) -> None:
         while not closed.wait(self._interval):
@@ -61,9 +86,12 @@ class PromptChannel(PipesBufferedFilesystemMessageWriterChannel):
             with suppress(OSError):
                 self._write_new()
 
-    def _write_new(self) -> None:
-        self._unwritten += [dumps(message) for message in self.flush_messages()]
-        if self._unwritten:
-            self.upload_messages_chunk(StringIO("\n".join(self._unwritten)), self._counter)
-            self._counter += 1
-            self._unwritten = []
+    def _write_new(self) -> bool:
+        """Write one chunk; False when there is nothing to write."""
+        self._unwritten = self._unwritten or "\n".join(map(dumps, self.flush_messages()))
+        if not self._unwritten:
+            return False
+        self.upload_messages_chunk(StringIO(self._unwritten), self._counter)
+        self._counter += 1
+        self._unwritten = ""
+        return True

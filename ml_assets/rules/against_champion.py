@@ -36,6 +36,8 @@ def beats_champion(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
         numbers={
             "champion": compared.champion,
             "compared_rows": compared.rows,
+            "compared_entities": compared.entities,
+            "interval_widened_by": compared.widened,
             "rows_the_champion_may_know": compared.seen_rows,
             f"candidate_{metric}": difference.candidate,
             f"champion_{metric}": difference.champion,
@@ -71,9 +73,24 @@ def _compared(
         f"{metric} {found.candidate:.4f}, champion (version {compared.champion}) "
         f"{found.champion:.4f}: {worse if found.difference < 0 else better}, "
         f"{compared.confidence:.0%} interval of the gain {found.low:+.4f} to {found.high:+.4f} "
-        f"({compared.rows:,} rows, {found.draws:,} draws); "
+        f"({compared.rows:,} rows of {_drawn(compared)}, {found.draws:,} draws{_widened(compared)}); "
         f"allowed is a loss of {allowed:.4f}{relative}.{_seen(compared)}"
     )
+
+
+def _drawn(compared: ComparisonFacts) -> str:
+    """Say what was drawn: entities with all their rows, or blocks of time of the only one."""
+    if compared.blocks:
+        return f"one entity, drawn in {compared.blocks:,} blocks of time"
+    return f"{compared.entities:,} entities"
+
+
+def _widened(compared: ComparisonFacts) -> str:
+    """Say that few entities made the interval wider than their draws are."""
+    if compared.widened == 1:
+        return ""
+    few = "blocks" if compared.blocks else "entities, or few with most of the rows"
+    return f", widened by {compared.widened - 1:.0%}: few {few}"
 
 
 def _seen(compared: ComparisonFacts) -> str:
@@ -148,8 +165,11 @@ def _unlabelled(metric: Metric, compared: ComparisonFacts) -> Finding:
 
 
 def _incomparable(metric: Metric, compared: ComparisonFacts) -> Finding:
+    alone = "one row alone does not say how far the difference is from chance"
     why = compared.trouble or (
         f"{metric} is not defined on the {compared.rows:,} rows, or on most draws of them"
+        if compared.rows > 1
+        else alone
     )
     return Finding(
         passed=False,

@@ -74,7 +74,10 @@ def documented(_: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
 
 
 def row_count(spec: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
-    """Compare the number of rows with the version before."""
+    """Compare the number of rows with the version before.
+
+    Fewer rows count as what it would take to grow back: half of them is as much as twice of them.
+    """
     allowed, before = spec.thresholds.row_count_change, facts.before
     if before is None:
         return _first_version(facts, {"rows": facts.rows})
@@ -86,9 +89,10 @@ def row_count(spec: ModelSpec, asset: str, facts: FeatureTableFacts) -> Finding:
             numbers={"rows": facts.rows, "version_before": before.version},
         )
     change = (facts.rows - before.rows) / max(before.rows, 1)
+    more, fewer = max(facts.rows, before.rows), max(min(facts.rows, before.rows), 1)
     return Finding(
-        passed=abs(change) <= allowed,
-        message=f"{facts.rows} rows, {change:+.1%} against the {before.rows} of version {before.version}; usual are up to {allowed:.0%} more or less.",
+        passed=more / fewer - 1 <= allowed,
+        message=f"{facts.rows} rows, {change:+.1%} against the {before.rows} of version {before.version}; usual are up to {allowed:.0%} more or {allowed / (1 + allowed):.0%} less.",
         fix=f"look for a source of {asset} that was loaded twice or half, or a filter that changed; if it is right, raise thresholds.row_count_change",
         numbers={"rows": facts.rows, "rows_before": before.rows, "change": round(change, 6)},
     )
@@ -160,6 +164,8 @@ def _first_version(facts: FeatureTableFacts, numbers: Mapping[str, int]) -> Find
 
 
 def _used(source: SourceFacts) -> str:
+    if source.version < 0 and source.comparable:
+        return f"{source.used_state} (has no versions; now {source.state})"
     used = "an unrecorded version" if source.used is None else f"version {source.used}"
     now = (
         "has no versions"
@@ -176,11 +182,11 @@ def _limit(declared: FeatureTable) -> str:
 def _sources_trouble(
     declared: FeatureTable, asset: str, facts: FeatureTableFacts
 ) -> dict[str, str]:
-    """What is wrong with the sources, with its fix. A view's changes only show in event times."""
-    versioned = [s for s in facts.sources if s.version >= 0]
-    blind = listed(s.table for s in facts.sources if s.version < 0 and declared.max_age is None)
-    changed = listed(s.table for s in versioned if s.changed)
-    unknown = listed(s.table for s in versioned if s.used is None)
+    """What is wrong with the sources, with its fix. A view's changes show in rows and event times."""
+    lost = [s for s in facts.sources if not s.comparable]
+    blind = listed(s.table for s in lost if declared.max_age is None)
+    changed = listed(s.table for s in facts.sources if s.changed)
+    unknown = listed(s.table for s in facts.sources if s.version >= 0 and s.used is None)
     found = {
         f"{changed} changed": f"materialize {asset} again, from {changed} as it is now",
         f"{unknown} not recorded": f"materialize {asset}: whoever wrote the stored rows did not record what from",

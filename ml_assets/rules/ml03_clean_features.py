@@ -123,7 +123,7 @@ def _coverage(spec: ModelSpec, lookups: tuple[LookupFacts, ...], whose: str) -> 
     return Finding(
         passed=not low and not unmeasured,
         message=f"share of {whose} that find a feature row as of their time: {shown}; not measured: {listed(unmeasured)}.",
-        fix=f"load the missing keys of {listed(x.name for x in low)}, widen its lookback, or lower its min_coverage and say why",
+        fix=_coverage_fix([x.name for x in low], unmeasured),
         numbers={f"coverage_{x.name}": round(x.coverage, 6) for x in lookups},
         table=tuple(
             {
@@ -136,6 +136,19 @@ def _coverage(spec: ModelSpec, lookups: tuple[LookupFacts, ...], whose: str) -> 
             for x in lookups
         ),
     )
+
+
+def _coverage_fix(low: list[str], unmeasured: list[str]) -> str:
+    fixes = []
+    if low:
+        fixes.append(
+            f"load the missing keys of {listed(low)}, widen its lookback, or lower its min_coverage and say why"
+        )
+    if unmeasured:
+        fixes.append(
+            f"materialize the asset again: whoever wrote the stored rows did not record which of them found a row of {listed(unmeasured)}"
+        )
+    return "; ".join(fixes)
 
 
 def training_coverage(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
@@ -161,7 +174,9 @@ def score_replay(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
     return Finding(
         passed=passed,
         message=f"{replay.rows} holdout keys scored again from raw keys: {replay.missing} lost, {replay.null_predictions} null, {replay.different} different from training time (largest {_difference(spec)} {replay.max_difference:.3g}, allowed {spec.thresholds.replay_tolerance:.3g}); features looked up with other values than in training: {listed(f'{k} in {n} rows' for k, n in replay.changed_features.items())}.",
-        fix="features differ between training and serving: materialize training_set and trained_model again on the current feature tables, and look for a transform that depends on when it runs",
+        fix="the holdout has no row whose keys and as-of time occur once, so nothing could be scored again: let the label's transform return each of them once"
+        if not replay.rows
+        else "features differ between training and serving: materialize training_set and trained_model again on the current feature tables, and look for a transform that depends on when it runs",
         numbers={
             "rows": replay.rows,
             "missing": replay.missing,

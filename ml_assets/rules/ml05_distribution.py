@@ -11,8 +11,11 @@ from ml_assets.spec.base import duration_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ml_assets.rules.facts import LabelFacts
+    from ml_assets.rules.facts import ChampionLabels, LabelFacts
     from ml_assets.spec.model import ModelSpec
+
+#: What a standard normal variable exceeds once in a thousand times.
+_CHANCE = 3.0902
 
 
 def named(spec: ModelSpec, value: str) -> str:
@@ -46,7 +49,10 @@ def minority_share(spec: ModelSpec, _: str, facts: LabelFacts) -> Finding:
 
 
 def base_rate_shift(spec: ModelSpec, _: str, facts: LabelFacts) -> Finding:
-    """Compare the training labels with those that the champion was trained on."""
+    """Compare the training labels with those that the champion was trained on.
+
+    A shift beyond the threshold counts when so many rows hardly ever move so far by chance.
+    """
     champion, allowed = facts.champion, spec.thresholds.base_rate_shift
     if champion is None:
         return Finding(
@@ -60,9 +66,11 @@ def base_rate_shift(spec: ModelSpec, _: str, facts: LabelFacts) -> Finding:
             fix="look at the distribution yourself this time; a version that is trained now records its labels",
             numbers={"champion": champion.version},
         )
+    by_chance = shift > allowed and _is_chance(spec, facts, champion, shift)
+    few = f"; {champion.rows} and {_trained(facts)} rows move so far by chance" if by_chance else ""
     return Finding(
-        passed=shift <= allowed,
-        message=f"training labels have moved by {shift:.3f} since version {champion.version}, the champion ({told}); usual is up to {allowed:g}.",
+        passed=shift <= allowed or by_chance,
+        message=f"training labels have moved by {shift:.3f} since version {champion.version}, the champion ({told}); usual is up to {allowed:g}{few}.",
         fix="find out whether the world changed or the label's source did: compare the label table with what that version was trained on; if it is right, raise thresholds.base_rate_shift",
         numbers={"shift": round(shift, 6), "champion": champion.version},
     )
@@ -92,6 +100,43 @@ def _shares(spec: ModelSpec, values: Mapping[str, int]) -> dict[str, float]:
     known = {str(c): values.get(str(c), 0) for c in spec.label_classes or ()}
     total = sum(known.values())
     return {c: n / total if total else 0.0 for c, n in known.items()}
+
+
+def _is_chance(spec: ModelSpec, facts: LabelFacts, champion: ChampionLabels, shift: float) -> bool:
+    """Whether two samples of one population move as far more than once in a thousand times.
+
+    Classes by Pearson's chi-squared test of homogeneity (Pearson 1900), numbers by the difference of
+    their means; False when nobody knows how many rows the champion was trained on.
+    """
+    then, now = champion.rows, _trained(facts)
+    if not then or not now:
+        return False
+    if spec.label_classes is None:
+        return shift**2 / (1 / then + 1 / now) <= _seldom(1)
+    shares, total = _shares(spec, facts.train_values), then + now
+    squares, seen = 0.0, 0
+    for c in {*champion.shares, *shares}:
+        before, after = champion.shares.get(c, 0.0), shares.get(c, 0.0)
+        both = (before * then + after * now) / total
+        if both > 0:
+            squares, seen = squares + (before - after) ** 2 / both, seen + 1
+    return squares / (1 / then + 1 / now) <= _seldom(seen - 1)
+
+
+def _trained(facts: LabelFacts) -> int:
+    """Training rows that have a label."""
+    train = facts.spreads.get("train")
+    return train.finite if train else sum(facts.train_values.values())
+
+
+def _seldom(freedom: int) -> float:
+    """What chi-squared exceeds once in a thousand times (Wilson and Hilferty 1931).
+
+    >>> round(_seldom(1), 1), round(_seldom(9), 1)
+    (11.2, 28.1)
+    """
+    spread = 2 / (9 * max(freedom, 1))
+    return float(max(freedom, 1) * (1 - spread + _CHANCE * spread**0.5) ** 3)
 
 
 def _share_shift(spec: ModelSpec, facts: LabelFacts) -> tuple[float | None, str]:

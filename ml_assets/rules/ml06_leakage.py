@@ -30,27 +30,29 @@ def label_not_in_features(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> F
 
 
 def keys_in_features(spec: ModelSpec, _: str, facts: TrainingSetFacts) -> Finding:
-    """Look for primary keys and event times by name in any case, and for row ids by their values."""
+    """Look for keys and event times by name in any case and by their values, and for row ids."""
     keys = {*spec.label_keys, *(k for t in spec.feature_tables for k in t.keys)}
     named = _among(keys, facts)
     alone = facts.leakage.features if facts.leakage else ()
     ids = [f.name for f in alone if f.identity == "row id" and f.name not in named]
     times = [f.name for f in alone if f.identity == "event time" and f.name not in named]
-    found = [*named, *ids, *times]
-    only_times = bool(times) and not named and not ids
+    copies = [f.name for f in alone if f.identity == "key" and f.name not in named]
+    found = [*named, *copies, *ids, *times]
+    only_guessed = bool(found) and not named and not ids
+    repeated = f"; {len(copies)} hold the values of a key: {listed(copies)}" if copies else ""
     return Finding(
         passed=not found,
-        message=f"{len(named)} of {len(facts.columns)} features are keys or event times by name: {listed(named)}; {len(ids)} are a row id (another value in every row): {listed(ids)}; {len(times)} are a time under another name (numbers in the order of {spec.label.event_time}): {listed(times)}; expected none.",
+        message=f"{len(named)} of {len(facts.columns)} features are keys or event times by name: {listed(named)}; {len(ids)} are a row id (another value in every row): {listed(ids)}; {len(times)} are a time under another name (numbers in the order of {spec.label.event_time}): {listed(times)}{repeated}; expected none.",
         fix=f"remove {listed(found)} from the features: a model must not learn identities, nor moments that will not come again",
         numbers={
             "features": len(facts.columns),
-            "keys_among_features": len(named),
+            "keys_among_features": len(named) + len(copies),
             "row_ids": len(ids),
             "times": len(times),
         },
         table=tuple({"feature": f.name, "is a": f.identity} for f in alone if f.identity),
-        severity="warn" if only_times else None,
-        blocking=False if only_times else None,
+        severity="warn" if only_guessed else None,
+        blocking=False if only_guessed else None,
     )
 
 

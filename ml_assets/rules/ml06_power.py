@@ -125,9 +125,15 @@ def too_good(spec: ModelSpec, _: str, facts: ModelFacts) -> Finding:
     return Finding(
         passed=value is not None and value <= limit,
         message=f"holdout {metric} is {shown}; expected at most {limit}: better is implausible.",
-        fix="look for the outcome among the features (the table of ml06_single_feature_power, the split, and when each feature is known) before you believe it; where the task is that easy, raise thresholds.too_good",
+        fix=_too_good_fix(metric)
+        if value is None
+        else "look for the outcome among the features (the table of ml06_single_feature_power, the split, and when each feature is known) before you believe it; where the task is that easy, raise thresholds.too_good",
         numbers={f"holdout_{metric}": value, "limit": limit},
     )
+
+
+def _too_good_fix(metric: str) -> str:
+    return f"the holdout does not define {metric} (the run's tag ml_assets.not_measured_{metric} says what it lacks): take more history, or a larger split.holdout"
 
 
 def shuffled_label_control(spec: ModelSpec, _: str, facts: ModelFacts) -> Finding:

@@ -89,7 +89,7 @@ def drift(spec: ModelSpec, _: str, facts: PredictionFacts) -> Finding:
     return Finding(
         passed=not moved and not why,
         message=f"{len(moved)} of {len(columns)} columns drifted: {listed(f'{c.name} {c.psi:.3f} ({c.moved})' for c in moved)}; largest PSI: {largest}; expected at most {limit} (or the column's max_drift), or what chance or the training set's own windows of that length give; not measured: {why or 'none'}; {rows} scored keys beside {reference} training rows.",
-        fix=_drift_fix([c.name for c in moved]),
+        fix=_drift_fix([c.name for c in moved], found.fix if found else ""),
         numbers={
             "largest_psi": columns[0].psi if columns else None,
             "drifted": len(moved),
@@ -112,12 +112,11 @@ def drift(spec: ModelSpec, _: str, facts: PredictionFacts) -> Finding:
     )
 
 
-def _drift_fix(moved: list[str]) -> str:
+def _drift_fix(moved: list[str], known: str) -> str:
     if moved:
         return f"look at the sources of {listed(moved)}: a change of unit, a default that fills more than before, keys that are not found; when the world has changed, train again on newer rows; where a column follows the calendar, declare its max_drift"
-    return (
-        "materialize trained_model and model_version: the reference is stored with the model's run"
-    )
+    reference = "the reference is stored with the model's run"
+    return known or f"materialize trained_model and model_version: {reference}"
 
 
 RULES = (

@@ -12,8 +12,9 @@ from ml_assets.spec.model_types import METRICS
 if TYPE_CHECKING:
     from ml_assets.rules.facts import VersionFacts
     from ml_assets.rules.verdict import Scalar
-    from ml_assets.spec.model import Gate, ModelSpec
+    from ml_assets.spec.model import ModelSpec
     from ml_assets.spec.model_types import Metric
+    from ml_assets.spec.promotion import Gate
 
 
 def absolute(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
@@ -97,7 +98,7 @@ def rollback_target(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
             else f"version {champion} is the first champion"
         )
         return Finding(passed=True, message=f"{said}: nothing to roll back to.", numbers=numbers)
-    if target is not None and facts.rollback_stored:
+    if target is not None and not facts.rollback_trouble:
         return Finding(
             passed=True,
             message=f"ml-assets rollback {spec.name} restores version {target}.",
@@ -106,7 +107,7 @@ def rollback_target(spec: ModelSpec, _: str, facts: VersionFacts) -> Finding:
     missing = (
         f"version {champion} does not say which champion was before it: its alias was set by hand"
         if target is None
-        else f"version {target}, the champion before version {champion}, does not exist any more"
+        else f"version {target}, the champion before version {champion}, {facts.rollback_trouble}"
     )
     return Finding(
         passed=False,

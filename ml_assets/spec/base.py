@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     PlainSerializer,
     ValidationError,
@@ -22,7 +23,11 @@ from pydantic import (
 )
 
 from ml_assets.spec.frozen import FrozenDict, OrderedFrozenDict
-from ml_assets.spec.wording import refusal, shown, taught
+from ml_assets.spec.wording import DERIVED, refusal, shown, taught
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 #: The key of a JSON schema that says a type in the words of the documentation.
 TYPE_NAME = "x-type"
@@ -43,6 +48,18 @@ class Declared(BaseModel):
         except ValidationError as error:
             # Without "from None" the reader would get pydantic's wording first and ours below it.
             raise taught(cls, error) from None
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Ask for no field that may be left out because it follows from the others."""
+        made = handler(schema)
+        inner = handler.resolve_ref_schema(made)
+        fields = inner.get("properties", {})
+        if needed := [n for n in inner.pop("required", ()) if DERIVED not in fields[n]]:
+            inner["required"] = needed
+        return made
 
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

@@ -15,6 +15,7 @@ from ml_assets.spec.findings import Finding, Place
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.reuse import ReusedSource, ReusedTable, owner_of
 from ml_assets.spec.tables import FeatureTable, Source
+from ml_assets.spec.wording import names_of
 
 D = TypeVar("D", bound=Declared)
 
@@ -88,6 +89,7 @@ def with_reused(mapping: Any, find: Find) -> tuple[Any, list[Finding], frozenset
     Returns
     -------
     The mapping, what is wrong, and the places where it is: what is there is not to be judged again.
+    Where no sources are declared, those are added that the reused tables are made from.
     """
     if not isinstance(mapping, dict):
         return mapping, [], frozenset()
@@ -99,7 +101,39 @@ def with_reused(mapping: Any, find: Find) -> tuple[Any, list[Finding], frozenset
             bad.add(place)
         else:
             _put(changed, place, part)
+    findings += _set_by_hand(mapping)
+    if "sources" not in changed:
+        changed |= _sources_of_reused(changed.get("feature_tables"), find)
     return changed, findings, frozenset(bad)
+
+
+def _sources_of_reused(tables: Any, find: Find) -> dict[str, Any]:
+    """The sources of reused tables by their owners' names; none where two owners mean different ones."""
+    found: dict[str, Source] = {}
+    reused = [t for t in tables or () if isinstance(t, FeatureTable) and t.reuse]
+    for table in reused:
+        owner = find(owner_of(table.reuse or ""))
+        for name in table.sources:
+            path = owner.sources[name].reuse or f"{owner.name}/{name}"
+            source = owner.sources[name].model_copy(update={"reuse": path})
+            if found.setdefault(name, source).reuse != path:
+                return {}
+    return {"sources": found} if found else {}
+
+
+def _set_by_hand(mapping: Mapping[str, Any]) -> list[Finding]:
+    """Refuse what only this module may set: it would claim a declaration that nobody made."""
+    tables = mapping.get("feature_tables")
+    return [
+        Finding(
+            ("feature_tables", i, "owner_hash"),
+            found="unknown field 'owner_hash'",
+            expected=f"one of {', '.join(names_of(FeatureTable))}",
+            fix="remove it",
+        )
+        for i, table in enumerate(tables if isinstance(tables, list | tuple) else ())
+        if isinstance(table, Mapping) and "owner_hash" in table and "reuse" not in table
+    ]
 
 
 def _reusing(mapping: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
@@ -245,34 +279,6 @@ def _path(spec: ModelSpec, asset: str) -> str | None:
         return next((t.reuse for t in spec.feature_tables if t.name == name), None)
     source = spec.sources.get(name) if kind == "sources" else None
     return source.reuse if source else None
-
-
-def allow_reuse(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add to the JSON schema of a model that tables and sources may be another model's."""
-    definitions = schema["$defs"]
-    for own, reused in ((FeatureTable, ReusedTable), (Source, ReusedSource)):
-        definitions[reused.__name__] = reused.model_json_schema()
-        for field in ("reuse", "owner_hash"):
-            definitions[own.__name__]["properties"].pop(field, None)
-    tables = schema["properties"]["feature_tables"]
-    tables["items"] = _either(tables["items"], ReusedTable)
-    sources = schema["properties"]["sources"]
-    by_pattern = sources.get("patternProperties")
-    if by_pattern:
-        sources["patternProperties"] = {
-            pattern: _either(value, ReusedSource) for pattern, value in by_pattern.items()
-        }
-    else:
-        sources["additionalProperties"] = _either(sources["additionalProperties"], ReusedSource)
-    return schema
-
-
-def _either(own: Mapping[str, Any], reused: type[Declared]) -> dict[str, Any]:
-    return {
-        "if": {"type": "object", "required": ["reuse"]},
-        "then": {"$ref": f"#/$defs/{reused.__name__}"},
-        "else": dict(own),
-    }
 
 
 def _cycle(names: tuple[str, ...]) -> NoOwnerError:

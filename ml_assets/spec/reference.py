@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from ml_assets.spec.base import TYPE_NAME
 from ml_assets.spec.grants import Grant
+from ml_assets.spec.label import Label, Scoring
 from ml_assets.spec.loader import COMPONENT
-from ml_assets.spec.model import (
-    Distributed,
-    Estimator,
-    Gate,
-    ModelSpec,
-    Promotion,
-    Split,
-    Thresholds,
-)
-from ml_assets.spec.owners import allow_reuse
+from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.promotion import Gate, Promotion
 from ml_assets.spec.reuse import ReusedSource, ReusedTable
-from ml_assets.spec.tables import Column, FeatureTable, Label, Scoring, Source
-from ml_assets.spec.wording import CHECK, SET_BY_LOADER, inline
+from ml_assets.spec.reuse_schema import allow_reuse
+from ml_assets.spec.tables import Column, FeatureTable, Source
+from ml_assets.spec.thresholds import Thresholds
+from ml_assets.spec.training import Distributed, Estimator, Split
+from ml_assets.spec.wording import CHECK, DERIVED, SET_BY_LOADER, inline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +85,8 @@ def limits_of(check: str) -> list[tuple[str, str]]:
     for title, model in _SECTIONS:
         for name, field in model.model_json_schema()["properties"].items():
             default = _default(field).strip("`")
-            if field.get(CHECK) == check and default and "$ref" not in field:
+            is_limit = default and "$ref" not in field and DERIVED not in field
+            if field.get(CHECK) == check and is_limit:
                 found.append((name if model is ModelSpec else f"{title}.{name}", default))
     return found
 
@@ -174,6 +171,8 @@ def _link(reference: str) -> str:
 
 
 def _default(schema: dict[str, Any]) -> str:
+    if DERIVED in schema:
+        return str(schema[DERIVED])
     value = schema.get("default")
     if value is None or value in ("", [], {}):
         return ""

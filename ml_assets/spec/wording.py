@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 KIND = "ml_assets"
 #: The key of ``json_schema_extra`` that names the check which a field belongs to.
 CHECK = "x-check"
+#: Says, of a field that may be left out, what it follows from then.
+DERIVED = "x-derived"
 #: Marks a field that the loader sets, never the author of a file.
 SET_BY_LOADER = "x-set-by-loader"
 _LONGEST = 80

@@ -11,8 +11,8 @@ from ml_assets.rules.facts import FeatureTableFacts
 from ml_assets.spec.catalog import feature_layout
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.grants import granted
+from ml_assets.steps.measuring.key_counts import key_floor, one_key, repeated_keys
 from ml_assets.steps.measuring.measure import (
-    FLOATS,
     REPAIRED_PREFIX,
     aggregate,
     column_counts,
@@ -25,15 +25,16 @@ from ml_assets.steps.measuring.measure import (
     may_be_constant,
     scan_counts,
 )
-from ml_assets.steps.measuring.sampling import key_hash
 from ml_assets.steps.measuring.table_history import (
     before,
     last_commits,
     recorded,
     recorded_mapping,
+    source_states,
     sources_of,
 )
 from ml_assets.steps.prepared import PreparedTable, planned
+from ml_assets.steps.repairs import clean
 from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
 
 if TYPE_CHECKING:
@@ -46,10 +47,8 @@ if TYPE_CHECKING:
     from ml_assets.rules.facts import ColumnFacts
     from ml_assets.spec.catalog import TableInfo
     from ml_assets.spec.model import ModelSpec
-    from ml_assets.spec.tables import FeatureTable, Scalar
+    from ml_assets.spec.tables import FeatureTable
     from ml_assets.steps.execution import Inputs
-
-INTEGERS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 
 
 def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
@@ -59,6 +58,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
     raw, versions = call_transform(
         spec, platform, path=table.transform, sources=table.sources, field=f"{where}.transform"
     )
+    states = source_states(spec, platform, table.sources, versions)
     check_columns(raw, table)
     layout = granted(feature_layout(table), spec.grants)
     cleaned, audit = clean(raw, table)
@@ -66,7 +66,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
     try:
         facts = measure_frame(staged.frame, table, planned(layout, staged), staged=True)
         refuse_empty(facts.rows, where=where)
-        facts = _with_history(facts, spec, platform, table, versions)
+        facts = _with_history(facts, spec, platform, table, used=versions, states=states)
     except BaseException:
         staged.discard()
         raise
@@ -78,7 +78,7 @@ def build(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PreparedTable:
         facts,
         versions,
         shown={"repaired_values": repaired},
-        commit={"repaired": json.dumps(repaired), **recorded(facts, versions)},
+        commit={"repaired": json.dumps(repaired), **recorded(facts, versions, states)},
     )
 
 
@@ -102,7 +102,9 @@ def _with_history(
     spec: ModelSpec,
     platform: Platform,
     table: FeatureTable,
+    *,
     used: Mapping[str, int] | None = None,
+    states: Mapping[str, str] | None = None,
 ) -> FeatureTableFacts:
     """Add what was stored before, and what the rows were made from: ``used``, while they are staged.
 
@@ -112,41 +114,41 @@ def _with_history(
     columns = facts.columns
     if not facts.staged:
         used = recorded_mapping(commit, "inputs")
+        states = recorded_mapping(commit, "source_states")
         repaired = recorded_mapping(commit, "repaired") or {}
         columns = tuple(replace(c, repaired=repaired.get(c.name)) for c in columns)
     return replace(
         facts,
         columns=columns,
         before=before(platform, table.table, earlier),
-        sources=sources_of(spec, platform, () if table.reuse else table.sources, used),
+        sources=sources_of(spec, platform, () if table.reuse else table.sources, used, states),
     )
 
 
 def measure_frame(
     frame: DataFrame, table: FeatureTable, info: TableInfo, *, staged: bool
 ) -> FeatureTableFacts:
-    """Take all facts of a feature table in one pass, and examples only of what is wrong."""
+    """Take all facts of a feature table in one query, and examples only of what is wrong.
+
+    The query reads every column once, and the keys once more, for ``key_floor``.
+    """
     from pyspark.sql import functions as F
 
     types = column_types(frame)
     features = [c for c in types if c not in table.keys and not c.startswith(REPAIRED_PREFIX)]
     counts = scan_counts(types, [*table.keys, *features])
     counts["rows"] = F.count(F.lit(1))
-    keys = [F.col(f"`{k}`") for k in table.keys]
-    counts["keys"] = F.count_distinct(key_hash(table.keys))
     if table.event_time and types[table.event_time] == "timestamp":
         # Micros of the greatest, not the greatest of micros: Sail would call both ends alike.
         counts["latest"] = F.unix_micros(F.max(F.col(f"`{table.event_time}`")))
-    counted = aggregate(frame, counts)
-    distinct = counted["keys"]
-    if distinct < counted["rows"]:  # repeated keys, or (once in 10^5 tables) equal hashes
-        distinct = frame.select(*keys).distinct().count()
+    counted = aggregate(frame, counts, key_floor(frame, types, table.keys))
+    unique = counted["key_floor"] == counted["key_rows"]
     facts = FeatureTableFacts(
         table=info,
         rows=counted["rows"],
         columns=_columns(frame, types, features, counted),
         key_nulls={k: counted["rows"] - counted[f"known:{k}"] for k in table.keys},
-        duplicate_keys=counted["rows"] - distinct,
+        duplicate_keys=0 if unique else repeated_keys(frame, types, table.keys),
         staged=staged,
         latest_event=from_micros(counted.get("latest")),
         measured_at=datetime.now(UTC),
@@ -188,79 +190,6 @@ def check_columns(frame: DataFrame, table: FeatureTable) -> None:
         )
 
 
-def clean(frame: DataFrame, table: FeatureTable) -> tuple[DataFrame, list[str]]:
-    """Replace null, NaN and Inf by the declared defaults, in one select, keeping every type.
-
-    Floats: null, NaN, +Inf and -Inf; integers, decimals, strings and booleans: null. Columns
-    without a default and keys pass unchanged.
-
-    Returns
-    -------
-    The cleaned frame, with one boolean audit column per column that has a default, and the names
-    of those audit columns.
-
-    Raises
-    ------
-    DataError
-        When a default cannot be held by its column's type.
-    """
-    from pyspark.sql import functions as F
-
-    types = column_types(frame)
-    selected, audit = [F.col(f"`{k}`") for k in table.keys], []
-    for name, column in table.columns.items():
-        if column.default is None:
-            selected.append(F.col(f"`{name}`"))
-            continue
-        check_default(table, name, types[name], column.default)
-        broken = _broken(name, types[name])
-        default = F.lit(column.default).cast(types[name])
-        selected.append(F.when(broken, default).otherwise(F.col(f"`{name}`")).alias(name))
-        audit.append(broken.alias(REPAIRED_PREFIX + name))
-    return frame.select(*selected, *audit), [
-        REPAIRED_PREFIX + n for n, c in table.columns.items() if c.default is not None
-    ]
-
-
-def check_default(table: FeatureTable, name: str, kind: str, default: Scalar) -> None:
-    """Refuse a default that the column's type cannot hold exactly.
-
-    Raises
-    ------
-    DataError
-        Naming the column, its type and the default.
-    """
-    number = isinstance(default, int | float) and not isinstance(default, bool)
-    fits = (
-        (kind in FLOATS and number)
-        or (kind.startswith("decimal") and number)
-        or (kind in INTEGERS and number and _whole(default, INTEGERS[kind]))
-        or (kind == "string" and isinstance(default, str))
-        or (kind == "boolean" and isinstance(default, bool))
-    )
-    if not fits:
-        raise DataError(
-            f"feature_tables.{table.name}.columns.{name}.default",
-            found=f"{default!r} for a column of type {kind}",
-            expected=f"a default that {kind} can hold exactly (none for dates and timestamps)",
-            fix="declare a default of the column's type, or cast the column in the transform",
-            rule="ml03_no_null",
-        )
-
-
-def _whole(value: Scalar, bits: int) -> bool:
-    return float(value).is_integer() and -(2 ** (bits - 1)) <= int(value) < 2 ** (bits - 1)
-
-
-def _broken(name: str, kind: str) -> Column:
-    from pyspark.sql import functions as F
-
-    column = F.col(f"`{name}`")
-    if kind not in FLOATS:
-        return column.isNull()
-    return column.isNull() | F.isnan(column) | (F.abs(column) == float("inf"))
-
-
 def _examples(
     frame: DataFrame, table: FeatureTable, facts: FeatureTableFacts
 ) -> dict[str, tuple[str, ...]]:
@@ -285,7 +214,8 @@ def _examples(
     if null_keys:
         found["ml01_primary_key_unique"] = first_keys(frame, table.keys, any_of(null_keys))
     elif facts.duplicate_keys:
-        repeated = frame.groupBy(*(F.col(f"`{k}`") for k in table.keys)).count()
+        types = column_types(frame)
+        repeated = frame.groupBy(*(one_key(types, k) for k in table.keys)).count()
         found["ml01_primary_key_unique"] = first_keys(repeated, table.keys, F.col("count") > 1)
     return found
 

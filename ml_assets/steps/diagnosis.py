@@ -108,24 +108,27 @@ def missing_values(
 
 
 def stored_labels(spec: ModelSpec, platform: Platform, inputs: Inputs, _: str) -> Cause | None:
-    """Look at the stored label table."""
+    """Look at the stored label table; null is no fault where the model does not learn the label."""
     frame = platform.tables.read(spec.label.table)
     facts = label_facts.measure_frame(
         frame, spec, TableInfo(spec.label.table, exists=True), staged=False
     )
     allowed = None if spec.label_classes is None else {str(c) for c in spec.label_classes}
-    seen_values = dict(facts.values)
-    bad = {v: n for v, n in seen_values.items() if allowed is not None and v not in allowed}
-    if bad or facts.nulls:
-        seen = listed([*(f"{v} ({n} rows)" for v, n in bad.items()), f"null ({facts.nulls} rows)"])
+    seen = dict(facts.values)
+    bad = {v: n for v, n in seen.items() if allowed is not None and v not in allowed}
+    learned = spec.kind.learns_label
+    if learned and facts.nulls:
+        bad["null"] = facts.nulls
+    if bad:
+        never = ", never null" if learned else ""
         return Cause(
             "ml05_binary_labels",
             spec.label.table,
-            found=f"labels that are none: {seen}",
-            expected=f"only {listed(spec.label_classes or ('finite numbers',))}, never null",
+            found=f"labels that are none: {listed(f'{v} ({n} rows)' for v, n in bad.items())}",
+            expected=f"only {listed(spec.label_classes or ('finite numbers',))}{never}",
             fix=f"materialize labels again, with a label.threshold for {spec.label.column}, then {inputs.asset}",
         )
-    if allowed and len(facts.train_values) == 1:
+    if learned and allowed and len(facts.train_values) == 1:
         return _single_class(spec, f"all training rows are {next(iter(facts.train_values))}")
     return None
 

@@ -85,16 +85,12 @@ class Outcome:
 def execute(
     build: Build, judge: Judge, spec: ModelSpec, platform: Platform, inputs: Inputs
 ) -> Outcome:
-    """Build, measure, judge, and then publish or refuse. Known errors of libraries are explained.
+    """Build, measure, judge, and then publish or refuse.
 
     After publishing, the facts hold what is stored (the table's own metadata), and are judged
     again; that costs no further pass over the data.
     """
-    from ml_assets.steps.library_errors import (
-        explained,
-    )  # it measures by the steps, which import this
-
-    with explained(spec, platform, inputs), build(spec, platform, inputs) as prepared:
+    with build(spec, platform, inputs) as prepared:
         verdicts = judge(spec, inputs.asset, prepared.facts)
         if any(not v.passed and v.severity == "error" for v in verdicts):
             handle = prepared.refuse(verdicts)

@@ -49,87 +49,105 @@ class Step:
 
 def steps_of(spec: ModelSpec) -> tuple[Step, ...]:
     """List the steps of a model, each after the ones it depends on."""
-    sources = tuple(
-        Step(f"sources/{name}", seed_source.build, None, TableHandle, (), ("delta",), source.table)
-        for name, source in spec.sources.items()
-        if source.seed and not source.reuse
-    )
-    features = tuple(
-        Step(
-            f"features/{t.name}",
-            clean_features.build,
-            clean_features.measure,
-            TableHandle,
-            _sources(t.sources),
-            ("delta", "pyspark"),
-            t.table,
-        )
-        for t in spec.feature_tables
-        if not t.reuse
-    )
-    looked_up = tuple(f"features/{t.name}" for t in spec.feature_tables)
     return (
-        *sources,
-        *features,
-        Step(
-            "labels",
-            label_table.build,
-            label_table.measure,
-            TableHandle,
-            _sources(spec.label.sources),
-            ("delta", "pyspark"),
-            spec.label.table,
-        ),
-        Step(
-            "training_set",
-            training_set.build,
-            training_set.measure,
-            TableHandle,
-            (*looked_up, "labels"),
-            ("delta", "duckdb"),
-            spec.training_set,
-        ),
-        Step(
-            "trained_model",
-            train_model.build,
-            train_model.measure,
-            RunHandle,
-            ("training_set",),
-            ("mlflow", "python"),
-        ),
-        Step(
-            "model_version",
-            register_version.build,
-            register_version.measure,
-            VersionHandle,
-            ("trained_model",),
-            ("mlflow",),
-        ),
-        Step(
-            "predictions",
-            predict.build,
-            predict.measure,
-            PredictionsHandle,
-            ("model_version", *looked_up, *_sources(spec.scoring.sources)),
-            ("delta", "duckdb"),
-            spec.scoring.table,
-        ),
+        *_source_steps(spec, reused=False),
+        *_feature_steps(spec, reused=False),
+        _labels(spec),
+        _training_set(spec),
+        _TRAINED_MODEL,
+        _MODEL_VERSION,
+        _predictions(spec),
     )
 
 
 def reused_by(spec: ModelSpec) -> tuple[Step, ...]:
     """List what another model makes and this one stands on: to read handles by, never to be done."""
-    sources = tuple(
-        Step(f"sources/{name}", _not_ours, None, TableHandle, (), ("delta",), source.table)
+    return (*_source_steps(spec, reused=True), *_feature_steps(spec, reused=True))
+
+
+def _source_steps(spec: ModelSpec, *, reused: bool) -> tuple[Step, ...]:
+    build = _not_ours if reused else seed_source.build
+    return tuple(
+        Step(f"sources/{name}", build, None, TableHandle, (), ("delta",), source.table)
         for name, source in spec.sources.items()
-        if source.seed and source.reuse
+        if source.seed and bool(source.reuse) is reused
     )
-    features = tuple(
-        Step(f"features/{t.name}", _not_ours, None, TableHandle, (), ("delta", "pyspark"), t.table)
+
+
+def _feature_steps(spec: ModelSpec, *, reused: bool) -> tuple[Step, ...]:
+    build = _not_ours if reused else clean_features.build
+    measure = None if reused else clean_features.measure
+    return tuple(
+        Step(
+            f"features/{t.name}",
+            build,
+            measure,
+            TableHandle,
+            () if reused else _sources(t.sources),
+            ("delta", "pyspark"),
+            t.table,
+        )
         for t in spec.feature_tables
-        if t.reuse
+        if bool(t.reuse) is reused
     )
-    return (*sources, *features)
+
+
+def _labels(spec: ModelSpec) -> Step:
+    return Step(
+        "labels",
+        label_table.build,
+        label_table.measure,
+        TableHandle,
+        _sources(spec.label.sources),
+        ("delta", "pyspark"),
+        spec.label.table,
+    )
+
+
+def _training_set(spec: ModelSpec) -> Step:
+    return Step(
+        "training_set",
+        training_set.build,
+        training_set.measure,
+        TableHandle,
+        (*_looked_up(spec), "labels"),
+        ("delta", "duckdb"),
+        spec.training_set,
+    )
+
+
+_TRAINED_MODEL = Step(
+    "trained_model",
+    train_model.build,
+    train_model.measure,
+    RunHandle,
+    ("training_set",),
+    ("mlflow", "python"),
+)
+_MODEL_VERSION = Step(
+    "model_version",
+    register_version.build,
+    register_version.measure,
+    VersionHandle,
+    ("trained_model",),
+    ("mlflow",),
+)
+
+
+def _predictions(spec: ModelSpec) -> Step:
+    return Step(
+        "predictions",
+        predict.build,
+        predict.measure,
+        PredictionsHandle,
+        ("model_version", *_looked_up(spec), *_sources(spec.scoring.sources)),
+        ("delta", "duckdb"),
+        spec.scoring.table,
+    )
+
+
+def _looked_up(spec: ModelSpec) -> tuple[str, ...]:
+    return tuple(f"features/{t.name}" for t in spec.feature_tables)
 
 
 def _not_ours(spec: ModelSpec, platform: Platform, inputs: Inputs) -> Prepared:  # noqa: ARG001

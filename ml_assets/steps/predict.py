@@ -13,15 +13,8 @@ from ml_assets.steps.handles import PredictionsHandle
 from ml_assets.steps.measuring.batch_drift import measure_drift
 from ml_assets.steps.measuring.measured_predictions import VERSION_COLUMN, measure_frame
 from ml_assets.steps.prepared import PreparedTable, planned, refused_tag, run_tags
-from ml_assets.steps.serving.version_tags import (
-    CHAMPION,
-    FORCED,
-    GATES_TAG,
-    NOT_YET,
-    OWNER_TAG,
-    PASSED,
-    scoring_tags,
-)
+from ml_assets.steps.serving.may_serve import serves, standing_of
+from ml_assets.steps.serving.version_tags import CHAMPION, scoring_tags
 from ml_assets.steps.transforms import call_transform, refuse_empty, require_columns
 
 if TYPE_CHECKING:
@@ -104,20 +97,8 @@ def measure(spec: ModelSpec, platform: Platform, inputs: Inputs) -> PredictionFa
     named = [PREDICTED_CLASS] if spec.class_names else []
     require_columns(frame, ["prediction", *named, VERSION_COLUMN], where=table)
     keys, _ = scoring_keys(spec, platform)
-    run = platform.tracking.info(handle.run_id)
-    info = platform.tables.info(table)
-    facts = measure_frame(
-        frame,
-        spec,
-        info,
-        keys=keys,
-        experiment=run.experiment,
-        champion=platform.registry.version_of(spec.registered_model, CHAMPION),
-        staged=False,
-    )
-    version = facts.champion
-    drift = measure_drift(spec, platform, frame, rows=facts.rows, version=version)
-    return replace(facts, run_tags=run.tags, drift=drift)
+    info, run_id = platform.tables.info(table), handle.run_id
+    return _measured(spec, platform, frame, info, keys=keys, run_id=run_id, staged=False)
 
 
 def champion_version(spec: ModelSpec, platform: Platform) -> int:
@@ -144,11 +125,10 @@ def serving_version(spec: ModelSpec, platform: Platform) -> tuple[int, Mapping[s
             rule="predictions_from_champion",
         )
     tags = platform.registry.tags(spec.registered_model, champion)
-    owner, gates = tags.get(OWNER_TAG, spec.name), tags.get(GATES_TAG, "")
-    if gates not in {PASSED, FORCED, NOT_YET} or owner != spec.name:
+    if not serves(spec, tags):
         raise DataError(
             f"{spec.registered_model} version {champion}, alias {CHAMPION!r}",
-            found=f"a version of {owner} with {GATES_TAG}={gates or 'nothing'}",
+            found=standing_of(spec, tags),
             expected=f"a version of {spec.name} that passed every gate",
             fix=f"ml-assets promote {spec.name} --version N --reason … with a version that passed, "
             "or materialize model_version",
@@ -179,19 +159,18 @@ def _score(
     uri = platform.registry.uri(spec.registered_model, champion)
     staged = platform.features.stage_scores(spec, keys, uri, layout, {VERSION_COLUMN: champion})
     try:
-        stored = platform.tracking.info(run.run_id)
-        facts = measure_frame(
-            staged.frame,
+        info = planned(layout, staged)
+        facts = _measured(
             spec,
-            planned(layout, staged),
+            platform,
+            staged.frame,
+            info,
             keys=keys,
-            experiment=stored.experiment,
-            champion=platform.registry.version_of(spec.registered_model, CHAMPION),
+            run_id=run.run_id,
             staged=True,
+            version=champion,
         )
         refuse_empty(facts.expected_rows, where="scoring.keys")
-        drift = measure_drift(spec, platform, staged.frame, rows=facts.rows, version=champion)
-        facts = replace(facts, run_tags=stored.tags, drift=drift)
     except BaseException:
         staged.discard()
         raise
@@ -208,6 +187,33 @@ def _score(
         run_url=run.url,
         model_version=champion,
     )
+
+
+def _measured(
+    spec: ModelSpec,
+    platform: Platform,
+    frame: DataFrame,
+    info: TableInfo,
+    *,
+    keys: DataFrame,
+    run_id: str,
+    staged: bool,
+    version: int | None = None,
+) -> PredictionFacts:
+    """Take all facts; ``version`` made the predictions (None: look at those of today's champion)."""
+    run = platform.tracking.info(run_id)
+    facts = measure_frame(
+        frame,
+        spec,
+        info,
+        keys=keys,
+        experiment=run.experiment,
+        champion=platform.registry.version_of(spec.registered_model, CHAMPION),
+        staged=staged,
+    )
+    version = version or facts.champion
+    drift = measure_drift(spec, platform, frame, rows=facts.rows, version=version)
+    return replace(facts, run_tags=run.tags, drift=drift)
 
 
 def predictions_layout(spec: ModelSpec) -> TableLayout:

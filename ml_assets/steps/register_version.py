@@ -11,12 +11,15 @@ from ml_assets.spec.grants import model_grants
 from ml_assets.steps.handles import RunHandle, VersionHandle
 from ml_assets.steps.prepared import NothingToUndo, run_tags
 from ml_assets.steps.serving.comparison import Champion
-from ml_assets.steps.serving.evaluation import evaluate
-from ml_assets.steps.serving.promotion import Desk, Move, move_champion, recorded
+from ml_assets.steps.serving.evaluation import FIGURES_ERROR_TAG, evaluate
+from ml_assets.steps.serving.may_serve import rollback_trouble
+from ml_assets.steps.serving.moves import Desk, Move, move_champion
+from ml_assets.steps.serving.promotion import recorded
 from ml_assets.steps.serving.replay import replay
 from ml_assets.steps.serving.version_tags import (
     CHALLENGER,
     CHAMPION,
+    CLASSES_TAG,
     DEPLOYMENT_TAG,
     DEVELOPMENT_TAG,
     EVALUATION_TAG,
@@ -32,6 +35,7 @@ from ml_assets.steps.serving.version_tags import (
     ROLLED_BACK_TAG,
     SPEC_TAG,
     TARGET_TAG,
+    class_list,
     target,
 )
 
@@ -92,10 +96,12 @@ class Candidate(NothingToUndo):
         return self._handle(version, self.facts.champion)
 
     def details(self) -> Mapping[str, Any]:
-        """Holdout metrics beside the baseline's."""
+        """Holdout metrics beside the baseline's, and why figures are missing when some are."""
+        undrawn = self.evaluation.run.tags.get(FIGURES_ERROR_TAG)
         return {
             **{f"holdout_{k}": v for k, v in self.facts.metrics.items()},
             **{f"baseline_{k}": v for k, v in self.facts.baseline.items()},
+            **({"figures_error": undrawn} if undrawn else {}),
         }
 
     @property
@@ -130,6 +136,7 @@ class Candidate(NothingToUndo):
         tags = {
             SPEC_TAG: self.spec.hash,
             TARGET_TAG: target(self.spec),
+            CLASSES_TAG: class_list(self.spec),
             HOLDOUT_TAG: self.evaluation.holdout_from,
             EVALUATION_TAG: self.evaluation.run.run_id,
             DEVELOPMENT_TAG: self.trained.run_id,
@@ -250,11 +257,10 @@ def _history(
         return {}
     said = tags[champion]
     before = recorded(said)
-    stored = not before or before in platform.registry.versions(spec.registered_model)
     forced = said.get(FORCED_TAG, "") if said.get(GATES_TAG) == FORCED else ""
     return {
         "rollback_to": before,
-        "rollback_stored": stored,
+        "rollback_trouble": rollback_trouble(spec, platform.registry, before) if before else "",
         "forced": f"forced by {forced}" if forced else "",
     }
 

@@ -37,9 +37,13 @@ _log = logging.getLogger("ml_assets.worker")
 def build(
     step: Step, spec: ModelSpec, platform: Platform, recipe: Recipe, inputs: Inputs
 ) -> Report:
-    """Build an asset and judge it; publish it unless a rule refuses it. Raises what the step does."""
+    """Build an asset and judge it; publish it unless a rule refuses it.
+
+    Raises what the step does; an error of a library as the rule that it breaks, where one is known.
+    """
     started = time.time()
-    outcome = execute(step.build, recipe.judge, spec, platform, inputs)
+    with explained(spec, platform, inputs):
+        outcome = execute(step.build, recipe.judge, spec, platform, inputs)
     handle = outcome.handle
     return Report(
         asset=step.asset,

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from ml_assets.steps.handles import PredictionsHandle, RunHandle, TableHandle, VersionHandle
-from ml_assets.steps.serving.promotion import Desk, rollback
+from ml_assets.steps.serving.moves import Desk
+from ml_assets.steps.serving.promotion import rollback
 from ml_assets.steps.serving.serving_history import history, standing
 from ml_assets_tests import tiny
 from ml_assets_tests.conformance.platforms import databricks

@@ -77,6 +77,20 @@ def tickets(rows: int = 400) -> pd.DataFrame:
     )
 
 
+def subscribers(every: str = "MS", keys: int = 30, periods: int = 12) -> pd.DataFrame:
+    """A row per customer and calendar month (or another pandas frequency): who left, and why."""
+    rng = np.random.default_rng(7)
+    days = pd.date_range("2022-01-31", periods=periods, freq=every, tz="UTC")
+    index = pd.MultiIndex.from_product([[f"c{i:03}" for i in range(keys)], days])
+    frame = index.to_frame(index=False, name=["customer_id", "day"])
+    frame["Support calls"] = rng.poisson(2, len(frame))
+    frame["plan"] = rng.choice(["basic", "pro", None], len(frame))
+    left = frame["Support calls"] + rng.normal(0, 1, len(frame)) > 3
+    frame["churned"] = np.where(left, "Yes", "No")
+    frame["churn_reason"] = np.where(left, rng.choice(["price", "service"], len(frame)), None)
+    return frame
+
+
 def declare(
     frame: pd.DataFrame, root: Path, name: str = "shop/returns", wanted: Wanted | None = None
 ) -> tuple[Path, str]:

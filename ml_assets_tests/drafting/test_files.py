@@ -26,9 +26,10 @@ from ml_assets.drafting.write_yaml import yaml_text
 from ml_assets.spec.errors import DeclarationError, SpecError
 from ml_assets.spec.loader import load_spec, spec_from_mapping
 from ml_assets_tests import tiny
-from ml_assets_tests.drafting.tables import declare, fill, orders, stations, tickets
+from ml_assets_tests.drafting.tables import declare, fill, orders, stations, subscribers, tickets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SHAPES = {"orders": orders, "stations": stations, "tickets": tickets}
@@ -254,3 +255,12 @@ def _random_table(names: list[str], kinds: list[str], seed: int) -> pd.DataFrame
     columns: dict[str, Any] = {first: at, second: np.arange(rows) + 10}
     columns |= {name: makers[kind]() for name, kind in zip(rest, kinds, strict=False)}
     return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize("make", [orders, stations, tickets, subscribers])
+def test_what_is_written_has_under_30_lines(
+    make: Callable[[], pd.DataFrame], tmp_path: Path
+) -> None:
+    folder, _ = declare(make(), tmp_path)
+    lines = (folder / "defs.yaml").read_text("utf-8").splitlines()
+    assert len([x for x in lines if x.strip() and not x.strip().startswith("#")]) < 30

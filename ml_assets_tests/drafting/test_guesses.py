@@ -14,7 +14,7 @@ from ml_assets.drafting.draft import Draft, Wanted, draft_model
 from ml_assets.drafting.read import columns_of
 from ml_assets.drafting.sample import Sample
 from ml_assets.spec.errors import SpecError
-from ml_assets_tests.drafting.tables import orders, stations, tickets
+from ml_assets_tests.drafting.tables import orders, stations, subscribers, tickets
 
 if TYPE_CHECKING:
     from typing import Any
@@ -76,7 +76,7 @@ def test_a_panel_predicts_the_next_row_of_each_key() -> None:
     frame = stations()
     frame["day"] = pd.to_datetime(frame["day"], dayfirst=True, utc=True)
     found = draft(frame)
-    assert (found.key.names, found.key.step) == (("station",), timedelta(days=1))
+    assert (found.key.names, str(found.key.step)) == (("station",), "1 day")
     assert (found.label.column.name, found.label.model_type) == ("trips", "regression")
     assert found.leaks == {}
     assert list(found.features.values()) == ["trips_before", "rain_mm", "members", "guests"]
@@ -85,7 +85,7 @@ def test_a_panel_predicts_the_next_row_of_each_key() -> None:
 def test_a_single_series_needs_no_key() -> None:
     frame = stations()[["rain_mm", "trips"]].assign(hour=times(120, "1h"))
     found = draft(frame)
-    assert (found.key.names, found.key.step) == ((), timedelta(hours=1))
+    assert (found.key.names, str(found.key.step)) == ((), "1 hour")
     assert dict(found.keys) == {None: "series"}
     assert found.embargo == timedelta(hours=1)
 
@@ -159,3 +159,56 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
     sample = Sample("a.b.c", columns_of("a.b.c", tickets()), tickets(), file=Path("x.csv"))
     with pytest.raises(SpecError, match="fix:"):
         draft_model(name, sample)
+
+
+@pytest.mark.parametrize(
+    ("every", "said", "at_end"),
+    [
+        ("MS", "1 month", False),
+        ("ME", "1 month", True),
+        ("QS", "3 months", False),
+        ("YS", "1 year", False),
+        ("W", "1 week", False),
+    ],
+)
+def test_calendar_months_are_a_rhythm(every: str, said: str, at_end: bool) -> None:
+    found = draft(subscribers(every))
+    assert found.key.names == ("customer_id",)
+    assert found.key.step is not None
+    assert (str(found.key.step), found.key.step.at_end) == (said, at_end)
+    assert "churned_before" in found.features.values()
+
+
+def test_days_of_the_month_that_differ_are_no_rhythm() -> None:
+    frame = subscribers("MS")
+    shift = np.random.default_rng(2).integers(0, 27, len(frame))
+    assert draft(frame.assign(day=frame["day"] + pd.to_timedelta(shift, unit="D"))).key.step is None
+
+
+def test_the_reason_of_an_outcome_is_not_what_is_predicted() -> None:
+    """Two values, told of few rows, and named like the flag: the flag is the label."""
+    found = draft(subscribers("MS"))
+    assert (found.label.column.name, found.label.positive) == ("churned", "Yes")
+    assert "churn_reason" not in found.label.others
+
+
+def test_of_a_product_what_was_made_from_the_outcome_is_no_feature() -> None:
+    rng = np.random.default_rng(1)
+    area, rate = rng.gamma(8, 15, 400).round(), rng.normal(4000, 300, 400).round(1)
+    sold = times(400) + pd.to_timedelta(rng.integers(0, 300, 400), unit="min")
+    frame = pd.DataFrame(
+        {"listing_id": range(400), "sold_at": sold, "area": area, "price": area * rate}
+    )
+    frame = frame.assign(price_per_m2=rate, floor=rng.integers(0, 9, 400))
+    found = draft(frame)
+    assert found.label.column.name == "price"
+    assert "product or quotient" in found.leaks["price_per_m2"].reason
+    assert found.leaks["price_per_m2"].certain
+    assert list(found.features) == ["area", "floor"]
+
+
+def test_the_number_of_somebody_is_no_feature() -> None:
+    frame = orders().assign(card=lambda f: f["customer_id"] * 7919 % 10_007)
+    found = draft(frame)
+    assert "identifier" in found.left_out["card"]
+    assert "card" not in found.features

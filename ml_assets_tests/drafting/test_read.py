@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from ml_assets.drafting import read_databricks
+from ml_assets.drafting import files_in_parts, read_databricks
+from ml_assets.drafting import read as read_module
 from ml_assets.drafting.command import read
 from ml_assets.drafting.draft import Wanted, draft_model
 from ml_assets.drafting.read import read_file, read_table
@@ -171,3 +172,35 @@ def test_decimals_of_a_file_are_numbers(tmp_path: Path) -> None:
     file = tmp_path / "orders.parquet"
     orders(50).assign(fee=[Decimal(i) / 4 for i in range(49)] + [None]).to_parquet(file)
     assert read_file(str(file), "shop").rows["fee"].dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    ("last", "stored"),
+    [("7", "bigint"), ("", "double"), ("2.5", "double")],
+)
+def test_a_file_s_types_are_those_of_all_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str, stored: str
+) -> None:
+    """The first rows are looked at; what comes after them is counted, and decides on types."""
+    monkeypatch.setattr(files_in_parts, "PART", 100)
+    monkeypatch.setattr(read_module, "ROWS", 50)
+    rows = [f"{i},x" for i in range(999)] + [f"{last},x"]
+    file = tmp_path / "long.csv"
+    file.write_text("\n".join(["n,t", *rows]) + "\n")
+    sample = read_file(str(file), "shop")
+    assert (len(sample.rows), sample.total) == (50, 1000)
+    assert [c.type for c in sample.columns] == [stored, "string"]
+    parquet = tmp_path / "long.parquet"
+    pd.read_csv(file).to_parquet(parquet)
+    assert [c.type for c in read_file(str(parquet), "shop").columns] == [stored, "string"]
+
+
+def test_a_text_late_in_a_column_of_numbers_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_in_parts, "PART", 100)
+    file = tmp_path / "mixed.csv"
+    file.write_text("\n".join(["n", *map(str, range(500)), "n/a or so"]) + "\n")
+    with pytest.raises(DataError) as caught:
+        read_file(str(file), "shop")
+    assert "n" in str(caught.value)

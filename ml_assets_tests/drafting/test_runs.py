@@ -66,3 +66,22 @@ def test_two_texts_become_zero_and_one(declared: Declare, platform: EmbeddedPlat
     assert rows["Late"].sum() == (frame["Late?"] == "yes").sum()
     assert rows["asked_at"].max() == pd.to_datetime(frame["Opened (local)"]).max()
     assert rows["Words_Text"].notna().all()
+
+
+@pytest.mark.parametrize("every", ["MS", "ME"])
+def test_a_month_is_known_when_the_next_one_s_row_is(
+    every: str, declared: Declare, platform: EmbeddedPlatform
+) -> None:
+    frame = tables.subscribers(every)
+    spec = declared(f"churn_{every.lower()}", frame, Wanted())
+    run_steps(spec, platform, until="training_set")
+    rows = platform.tables.read(spec.training_set).toPandas()
+    assert len(rows) == len(frame) - frame["customer_id"].nunique()
+    (as_of,) = [name for name in rows.columns if name.startswith("__as_of")]
+    assert (rows[as_of] == rows["asked_at"]).all()
+    before = frame.assign(
+        asked_at=frame.groupby("customer_id")["day"].shift(-1).dt.tz_localize(None)
+    )
+    joined = rows.merge(before, on=["customer_id", "asked_at"], suffixes=("", "_row"))
+    assert len(joined) == len(rows)
+    assert (joined["Support_calls"] == joined["Support calls"]).all()

@@ -11,7 +11,7 @@ from ml_assets_tests.emulator.processes import wait_until
 from ml_assets_tests.emulator.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from databricks.sdk import WorkspaceClient
 
@@ -33,10 +33,19 @@ def submit(
     wheel: str,
     *parameters: str,
     dependencies: Sequence[str] = (),
+    task_fields: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> int:
-    """Submit the wheel's entry point on serverless compute; give the run's id."""
-    task = jobs.SubmitTask(
+    """Submit the wheel's entry point on serverless compute; give the run's id.
+
+    ``task_fields`` are fields of the task that this version of the SDK does not know.
+    """
+
+    class Task(jobs.SubmitTask):
+        def as_dict(self) -> dict[str, Any]:
+            return {**super().as_dict(), **(task_fields or {})}
+
+    task = Task(
         task_key="main",
         environment_key="default",
         python_wheel_task=jobs.PythonWheelTask(

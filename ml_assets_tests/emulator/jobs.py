@@ -147,7 +147,7 @@ class Jobs:
     def _live(self, run: Run) -> None:
         """Follow a run from its start to its end."""
         try:
-            end = self._pend(run) or self._execute(run)
+            end = self._pend(run) or self._attempt(run)
         except Exception as error:
             # A bug of the emulator must not leave a run that never ends.
             run.output = {"error": f"emulator: {error!r}"}
@@ -165,6 +165,16 @@ class Jobs:
         if self.no_cluster:
             return End("FAILED", self.no_cluster, life="INTERNAL_ERROR")
         return CANCELLED if run.cancelled.is_set() else None
+
+    def _attempt(self, run: Run) -> End:
+        """Start the task, and once more when it fails, as often as Databricks would."""
+        end = self._execute(run)
+        while end.result == "FAILED" and run.attempt < submission.retries(run.task):
+            if run.cancelled.is_set():
+                return CANCELLED
+            run.attempt += 1
+            end = self._execute(run)
+        return end
 
     def _execute(self, run: Run) -> End:
         try:

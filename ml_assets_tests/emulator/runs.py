@@ -29,6 +29,8 @@ class Run:
     body: dict[str, Any]
     user: str
     life: str = "PENDING"
+    #: How often its task was started once more.
+    attempt: int = 0
     end: End | None = None
     started: int = field(default_factory=lambda: int(time.time() * 1000))
     ended: int = 0
@@ -90,8 +92,8 @@ class Run:
     def task_view(self, host: str) -> dict[str, Any]:
         """Give what is shown of the task's own run."""
         message = self.end.message if self.end else ""
-        own = {"run_id": self.task_run_id, "attempt_number": 0, "state": self._state(message)}
-        return {**self.task, **self._common(host), **own}
+        own = {"run_id": self.task_run_id, "attempt_number": self.attempt}
+        return {**self.task, **self._common(host), **own, "state": self._state(message)}
 
     def _common(self, host: str) -> dict[str, Any]:
         page = f"{host}/?o=0#job/{self.run_id + 2}/run/{self.run_id}"

@@ -31,7 +31,9 @@ QUIET = {
 }
 RUN_FIELDS = {"environments", "idempotency_token", "run_name", "tasks", "timeout_seconds"} | QUIET
 TASK_FIELDS = {"task_key", "description", "libraries", "timeout_seconds"} | QUIET
-TASK_FIELDS |= EMULATED_TYPES | set(PLACES)
+TASK_FIELDS |= EMULATED_TYPES | set(PLACES) | {"disable_auto_optimization", "max_retries"}
+# "Serverless auto-optimization (may include at most 3 retries)": on, unless a task says otherwise.
+AUTO_RETRIES = 3
 
 
 def check(body: dict[str, Any], compute: Compute, runtimes: Collection[str]) -> None:
@@ -62,6 +64,12 @@ def dependencies(body: dict[str, Any]) -> list[str]:
         return list(_environments(body)[key].get("dependencies") or [])
     libraries = task.get("libraries") or []
     return [library.get("whl") or library["pypi"]["package"] for library in libraries]
+
+
+def retries(task: dict[str, Any]) -> int:
+    """How often a task that failed is started once more, without anybody asking for it."""
+    automatic = bool(task.get("environment_key")) and not task.get("disable_auto_optimization")
+    return max(int(task.get("max_retries") or 0), AUTO_RETRIES if automatic else 0)
 
 
 def _environments(body: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -265,3 +265,24 @@ def test_a_restart_of_the_server_loses_nothing(emulator, client, root) -> None:
     Path(f"{root}/go").touch()
     assert ended(client, run_id)[1] == "SUCCESS"
     assert submit(client, wheel, idempotency_token="once") == run_id
+
+
+FAILS = """
+import pathlib, sys
+def main():
+    with pathlib.Path(sys.argv[1]).open("a") as lines:
+        lines.write("attempt\\n")
+    raise ValueError("no")
+"""
+
+
+@pytest.mark.parametrize(("automatic", "attempts"), [(True, 4), (False, 1)])
+def test_serverless_starts_a_task_that_failed_three_times_more_unless_told_not_to(
+    emulator, client, root, automatic, attempts
+) -> None:
+    wheel = upload_code(emulator, FAILS)
+    fields = {} if automatic else {"disable_auto_optimization": True}
+    run_id = submit(client, wheel, f"{root}/attempts", task_fields=fields)
+    assert ended(client, run_id)[:2] == ("TERMINATED", "FAILED")
+    assert len(Path(f"{root}/attempts").read_text().split()) == attempts
+    assert client.jobs.get_run(run_id).tasks[0].attempt_number == attempts - 1

@@ -98,7 +98,7 @@ def test_examples_are_a_handful_of_lines() -> None:
 
 
 def test_every_check_has_an_example() -> None:
-    """But for the one that only a race turns red: ``test_promotion.py`` plays it."""
+    """But for the one that only a race turns red: ``steps/serving/test_races.py`` plays it."""
     checks = {rule.check for rule in RULES}
     assert checks - {example.red for example in EXAMPLES.values()} == {"promotion_compare_and_set"}
 

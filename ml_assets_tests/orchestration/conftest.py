@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ml_assets.orchestration.assets import Sharing
+    from ml_assets.orchestration.resources import Sharing
     from ml_assets.spec.model import ModelSpec
 
 

@@ -12,9 +12,9 @@ from typing import Any, Self
 import dagster as dg
 from deltalake import DeltaTable
 
-from ml_assets.orchestration.assets import Sharing
 from ml_assets.orchestration.model_defs import build_model_defs
 from ml_assets.orchestration.names import asset_key
+from ml_assets.orchestration.resources import Sharing
 from ml_assets.platform.embedded.warehouse import data_version, home_folder, table_path
 from ml_assets.rules.rule import Finding, Rule
 from ml_assets.spec.catalog import ColumnInfo, TableInfo

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
+from ml_assets.orchestration.instance import SETTINGS
 from ml_assets.orchestration.jobs import reused_assets
 from ml_assets.rules.registry import checks_for
 from ml_assets.spec.loader import load_spec
@@ -127,3 +130,24 @@ def test_a_reusing_model_is_short_and_takes_what_the_owner_says(model: str) -> N
         s.table for s in owner.sources.values()
     }
     assert len(reused_assets(spec)) == 3
+
+
+@pytest.mark.parametrize("model", REUSING)
+def test_runs_that_write_the_same_feature_table_queue(
+    definitions: dg.Definitions, model: str
+) -> None:
+    """By Dagster's own count, under the limits that are written into a new home."""
+    limits = yaml.safe_load(SETTINGS)["concurrency"]["runs"]["tag_concurrency_limits"]
+
+    def run(job: str) -> dg.DagsterRun:
+        tags = definitions.resolve_job_def(job).run_tags
+        return dg.DagsterRun(job_name=job, run_id=job, tags=dict(tags))
+
+    def waits(job: str, while_runs: str) -> bool:
+        return TagConcurrencyLimitsCounter(limits, [run(while_runs)]).is_blocked(run(job))
+
+    owner, slug = OWNER.replace("/", "__"), model.replace("/", "__")
+    assert waits(f"{slug}__with_reused", while_runs=owner)
+    assert waits(owner, while_runs=f"{slug}__with_reused")
+    assert waits(slug, while_runs=f"{slug}__with_reused")
+    assert not waits(slug, while_runs=owner)

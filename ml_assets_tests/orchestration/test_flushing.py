@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from ml_assets.orchestration.flushing import flushing_at_the_end
+from ml_assets.orchestration.demo.flushing import flushing_at_the_end
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from ml_assets_tests.orchestration.fakes import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ml_assets.orchestration.assets import Sharing
+    from ml_assets.orchestration.resources import Sharing
 
 ACTIVITY = "main.shop.activity"
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from ml_assets.orchestration.demo import graph_order, steps_by_asset
-from ml_assets.orchestration.progress import Progress
-from ml_assets.orchestration.show import show_summary
+from ml_assets.orchestration.demo.progress import Progress
+from ml_assets.orchestration.demo.run import graph_order, steps_by_asset
+from ml_assets.orchestration.demo.show import show_summary
 from ml_assets_tests.orchestration.fakes import World
 
 if TYPE_CHECKING:
-    from ml_assets.orchestration.assets import Sharing
-    from ml_assets.orchestration.summary import RunSummary
+    from ml_assets.orchestration.demo.summary import RunSummary
+    from ml_assets.orchestration.resources import Sharing
     from ml_assets_tests.orchestration.fakes import Bench, MakeBench
 
 

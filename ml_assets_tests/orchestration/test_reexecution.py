@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ml_assets.orchestration.assets import Sharing
+    from ml_assets.orchestration.resources import Sharing
 
 WORLD = World()
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from ml_assets.orchestration.demo import find_job, with_what_is_missing
+from ml_assets.orchestration.demo.run import find_job, with_what_is_missing
 from ml_assets.orchestration.model_defs import build_model_defs
 from ml_assets.orchestration.names import asset_key
 from ml_assets.orchestration.sensor import Tick
@@ -26,7 +26,7 @@ from ml_assets_tests.orchestration.fakes import (
 )
 
 if TYPE_CHECKING:
-    from ml_assets.orchestration.assets import Sharing
+    from ml_assets.orchestration.resources import Sharing
     from ml_assets.spec.model import ModelSpec
 
 OWN = {"labels", "training_set", "trained_model", "model_version", "predictions"}

@@ -181,6 +181,29 @@ def test_a_refused_version_needs_force(place: Place) -> None:
     assert tags["ml_assets.forced"].endswith(": a new law")
 
 
+def test_a_version_that_predicts_something_else_needs_force(place: Place) -> None:
+    place.registry.tag(NAME, 3, {"ml_assets.target": "regression"})
+    code, output = place.run("promote", MODEL, "--reason", "the new season")
+    assert (code, place.aliases) == (1, (1, 2))
+    assert "regression; declared is binary_classification" in output
+    assert "--version 3 --force" in output
+    code, output = place.run("promote", MODEL, "--force", "--reason", "we will declare it")
+    assert (code, place.aliases) == (0, (3, 1))
+    assert "next: declare what it predicts" in output
+    assert "predicts    something else" in place.run("champion", MODEL)[1]
+
+
+def test_a_rollback_that_is_impossible_is_said_before_it_is_needed(place: Place) -> None:
+    place.run("promote", MODEL, "--reason", "the new season")
+    place.registry.tag(NAME, 1, {"ml_assets.target": "regression"})
+    code, output = place.run("champion", MODEL)
+    assert code == 0
+    assert "rollback    impossible: version 1 predicts something else" in output
+    code, output = place.run("rollback", MODEL, "--reason", "too many alarms")
+    assert (code, place.aliases) == (1, (3, 1))
+    assert "predicts something else" in output
+
+
 def test_a_rollback_goes_back_and_is_listed(place: Place) -> None:
     place.run("promote", MODEL, "--reason", "the new season")
     code, output = place.run("rollback", MODEL, "--reason", "too many alarms")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ml_assets.orchestration import settings_compute
 from ml_assets.orchestration.databricks import compute as resource_compute
 from ml_assets.orchestration.databricks.resource import DatabricksResource
+from ml_assets.orchestration.settings import compute as settings_compute
 from ml_assets.orchestration.settings import (
     databricks_resource,
     databricks_settings,
@@ -18,7 +18,7 @@ from ml_assets.orchestration.settings import (
     settings_file,
     workspace_client,
 )
-from ml_assets.orchestration.settings_fields import Compute, DatabricksSettings, Settings
+from ml_assets.orchestration.settings.fields import Compute, DatabricksSettings, Settings
 from ml_assets.spec.errors import DeclarationError, MlAssetsError, SpecError
 
 if TYPE_CHECKING:
@@ -204,6 +204,14 @@ def test_the_file_is_found_from_a_folder_below(
     (below := tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(below)
     assert settings_file() == tmp_path / "ml_assets.yaml"
+
+
+def test_from_anywhere_else_the_project_s_own_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ML_ASSETS_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert settings_file() == ROOT / "ml_assets.yaml"
 
 
 def test_the_shipped_file_is_complete_with_nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:

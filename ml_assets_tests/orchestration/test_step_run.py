@@ -21,7 +21,7 @@ from ml_assets_tests.orchestration.fakes import (
 )
 
 if TYPE_CHECKING:
-    from ml_assets.orchestration.assets import Sharing
+    from ml_assets.orchestration.resources import Sharing
 
 ALL = {
     "sources/visits",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +22,9 @@ from xgboost import XGBClassifier, XGBRegressor
 from ml_assets.platform.embedded import EmbeddedPlatform, score_stream, scoring
 from ml_assets.platform.embedded.packages import package_folder
 from ml_assets.platform.model_storage import how_to_store
-from ml_assets.spec.catalog import TableLayout, feature_layout
+from ml_assets.platform.package_layout import PackagedColumn
+from ml_assets.platform.scoring_checks import PackagedLookup
+from ml_assets.spec.catalog import TableInfo, TableLayout, feature_layout
 from ml_assets.spec.errors import DataError
 from ml_assets_tests.platform.shop import START, Shop, make_shop, store
 
@@ -151,6 +154,31 @@ def test_a_feature_that_the_table_lost_is_named(spoiled):
     store(spoiled.shop.platform, layout, less)
     with pytest.raises(DataError, match="no column visits") as refused:
         spoiled.score()
+    assert refused.value.rule == "ml02_inputs_match_features"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "taken"),
+    [
+        ("bigint", "double", True),
+        ("long", "int", True),
+        ("boolean", "int", True),
+        ("decimal(10,2)", "float", True),
+        ("string", "string", True),
+        ("string", "bigint", False),  # every row would be a level that the encoder does not know
+        ("boolean", "string", False),
+        ("double", "timestamp", False),
+    ],
+)
+def test_a_feature_may_become_another_number_but_no_other_thing(then, now, *, taken):
+    column = PackagedColumn("x", then, table="a.b.c", feature="f", lookup_key=("k",))
+    lookup = PackagedLookup("a.b.c", ("k",), None, (column,), None)
+    info = TableInfo("a.b.c", exists=True, primary_keys=("k",))
+    if taken:
+        lookup.check(info, 7, {"k": "bigint", "f": now})
+        return
+    with pytest.raises(DataError, match=f"x is {now}, was {re.escape(then)}") as refused:
+        lookup.check(info, 7, {"k": "bigint", "f": now})
     assert refused.value.rule == "ml02_inputs_match_features"
 
 

@@ -1,55 +1,30 @@
-"""The contract of the registry on a client that refuses what Unity Catalog refuses.
-
-All tests of ``contract/test_registry.py`` run here again; the real client of Databricks runs them in
-the conformance environment.
-"""
+"""What only a registry that refuses what Unity Catalog refuses can show; the contract is elsewhere."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ml_assets.platform.databricks.registry import DatabricksRegistry
-from ml_assets.platform.embedded import EmbeddedPlatform
 from ml_assets.spec.errors import PromotionError
-from ml_assets_tests.platform.contract.test_registry import *  # noqa: F403 - the same tests again
-from ml_assets_tests.strict_registry import StrictClient
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ml_assets_tests.platform import registered
+from ml_assets_tests.platform.registered import new_name, register
+from ml_assets_tests.platform.strict import StrictPlatform
 
 
 @pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedPlatform:
-    """MLflow's database, made once; no engine is started."""
-    return EmbeddedPlatform(tmp_path_factory.mktemp("strict") / "home")
+def strict(tmp_path_factory):
+    """MLflow's database, made once."""
+    return StrictPlatform(tmp_path_factory.mktemp("strict") / "home")
 
 
 @pytest.fixture
-def registry(lasting: EmbeddedPlatform) -> Iterator[DatabricksRegistry]:
-    """The registry of Databricks on a strict client of the embedded store."""
-    store = lasting.registry.store
-    client = store.client
-    store.__dict__["client"] = StrictClient(client)
-    try:
-        yield DatabricksRegistry(store)
-    finally:
-        store.__dict__["client"] = client
+def registry(strict):
+    return strict.registry
 
 
 @pytest.fixture
-def package(lasting, tmp_path):
-    """Store a packaged model, by the tracking that the strict client does not speak for."""
-    (tmp_path / "MLmodel").write_text("flavors: {}\n")
-
-    def make():
-        with lasting.tracking.run("/Shared/p_ml_m_development", name="train", tags={}) as run:
-            run.log_file(tmp_path / "MLmodel", "model")
-        return run.run_id, f"runs:/{run.run_id}/model"
-
-    return make
+def package(strict, tmp_path):
+    return lambda: registered.package(strict.tracking, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -71,20 +46,20 @@ def test_the_client_refuses_what_unity_catalog_refuses(registry, refused, words)
         refused(registry.store.client)
 
 
-def test_a_search_tells_neither_aliases_nor_tags(registry, name, package):
-    register(registry, name, package(), a="1")  # noqa: F405
+def test_a_search_tells_neither_aliases_nor_tags(registry, package):
+    name = new_name()
+    register(registry, name, package(), a="1")
     registry.set_alias(name, "champion", 1)
     (found,) = registry.store.client.search_model_versions(f"name='{name}'")
     assert (found.aliases, found.tags) == ([], {})
     assert registry.tags(name, 1) == {"a": "1"}
 
 
-def test_somebody_who_moves_the_alias_at_the_same_moment_is_noticed(
-    registry, name, package, monkeypatch
-):
+def test_somebody_who_moves_the_alias_at_the_same_moment_is_noticed(registry, package, monkeypatch):
     """Unity Catalog has no compare-and-set: who comes last wins, and the one before is told."""
+    name = new_name()
     for _ in range(3):
-        register(registry, name, package())  # noqa: F405
+        register(registry, name, package())
     registry.set_alias(name, "champion", 1)
     client = registry.store.client
     move = client.set_registered_model_alias

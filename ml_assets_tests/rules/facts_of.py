@@ -151,6 +151,7 @@ COMPARISON = ComparisonFacts(
     holdout_rows=30,
     rows=30,
     seen_rows=0,
+    entities=10,
     differences={"roc_auc": MetricDifference(0.8, 0.8, 0.0, -0.01, 0.01, 1000)},
 )
 DRIFT = DriftFacts(

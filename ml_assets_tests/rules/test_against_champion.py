@@ -52,8 +52,32 @@ def test_the_declared_metric_and_margin_are_used() -> None:
 
 def test_the_message_says_what_was_measured() -> None:
     message = verdict(tiny.spec(), compared("roc_auc", -0.01)).message
-    for words in ("roc_auc 0.8000", "version 3", "-0.0100 to +0.0100", "30 rows", "1,000 draws"):
+    for words in (
+        "roc_auc 0.8000",
+        "version 3",
+        "-0.0100 to +0.0100",
+        "30 rows of 10 entities",
+        "1,000 draws",
+    ):
         assert words in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "(30 rows of 10 entities, 1,000 draws);"),
+        ({"widened": 1.58}, "10 entities, 1,000 draws, widened by 58%: few entities"),
+        (
+            {"entities": 1, "blocks": 10, "widened": 1.2},
+            "one entity, drawn in 10 blocks of time, 1,000 draws, widened by 20%: few blocks);",
+        ),
+    ],
+)
+def test_the_message_says_what_was_drawn(changes: dict[str, Any], said: str) -> None:
+    found = verdict(tiny.spec(), compared("roc_auc", -0.01, **changes))
+    assert said in found.message
+    assert found.numbers["compared_entities"] == changes.get("entities", 10)
+    assert found.numbers["interval_widened_by"] == changes.get("widened", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +101,7 @@ def test_what_the_champion_may_know_is_a_number(seen: int | None, rows: int, sai
     [
         (compared("roc_auc", math.nan), "roc_auc is not defined on the 30 rows"),
         (compared("brier", 0.0), "roc_auc is not defined"),
+        (compared("roc_auc", math.nan, rows=1, entities=1), "one row alone does not say"),
         (compared("roc_auc", 0.0, differences={}, trouble="OSError: gone"), "OSError: gone"),
     ],
 )

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from ml_assets.rules.facts import ChampionLabels, LabelFacts, Spread
@@ -150,6 +151,41 @@ def test_numbers_move_in_standard_deviations(mean: float, std: float, shift: flo
     found = verdict(tiny.regression(), "ml05_base_rate_shift", facts)
     assert found.numbers["shift"] == shift
     assert found.passed is (shift <= 0.1)
+
+
+@pytest.mark.parametrize(("rows", "passed"), [(30, True), (3000, False), (None, False)])
+def test_few_rows_move_by_chance(rows: int | None, *, passed: bool) -> None:
+    """Fifteen of thirty rows after twenty of thirty are no shift of the world."""
+    each = (rows or 30) // 2
+    champion = ChampionLabels(3, "r", {"0": 2 / 3, "1": 1 / 3}, rows=rows)
+    facts = replace(f.LABELS, train_values={"0": each, "1": each}, champion=champion)
+    found = verdict(tiny.spec(), "ml05_base_rate_shift", facts)
+    assert found.numbers["shift"] == pytest.approx(1 / 6, abs=1e-6)
+    assert found.passed is passed
+    assert ("30 and 30 rows move so far by chance" in found.message) is passed
+
+
+@pytest.mark.parametrize(("rows", "passed"), [(40, True), (4000, False)])
+def test_means_of_few_rows_move_by_chance(rows: int, *, passed: bool) -> None:
+    spreads = {"train": Spread(finite=rows, lowest=0.0, highest=9.0, mean=5.5)}
+    champion = ChampionLabels(3, "r", mean=5.0, std=1.0, rows=rows)
+    facts = replace(f.LABELS, type="double", spreads=spreads, champion=champion)
+    assert verdict(tiny.regression(), "ml05_base_rate_shift", facts).passed is passed
+
+
+def test_chance_raises_a_false_alarm_once_in_a_thousand_times() -> None:
+    """Two samples of 60 rows differ by more than 0.1 in a quarter of all draws; few are told."""
+    rng, reps = np.random.default_rng(5), 1500
+    told = beyond = 0
+    for then, now in rng.binomial(60, 0.4, (reps, 2)):
+        champion = ChampionLabels(3, "r", {"0": 1 - then / 60, "1": then / 60}, rows=60)
+        counts = {"0": int(60 - now), "1": int(now)}
+        facts = replace(f.LABELS, train_values=counts, champion=champion)
+        found = verdict(tiny.spec(), "ml05_base_rate_shift", facts)
+        told += not found.passed
+        beyond += found.numbers["shift"] > 0.1
+    assert beyond > 0.15 * reps
+    assert told < 0.005 * reps
 
 
 @pytest.mark.parametrize("spec", [tiny.spec(), tiny.regression(), tiers(), anomalies()])

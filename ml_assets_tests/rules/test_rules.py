@@ -109,7 +109,7 @@ SPOILED: list[tuple[str, Any, str, list[str]]] = [
     ("model_version", replace(f.VERSION, champion=3, rollback_to=0), "promotion_beats_champion", ["not compared with the champion, version 3"]),
     ("model_version", replace(f.VERSION, champion=3, rollback_to=0, overtaken=True, comparison=f.COMPARISON), "promotion_compare_and_set", ["changed after the comparison", "version 3"]),
     ("model_version", replace(f.VERSION, champion=1), "promotion_rollback_target", ["set by hand", "ml-assets promote shop/spender"]),
-    ("model_version", replace(f.VERSION, champion=1, rollback_to=7, rollback_stored=False), "promotion_rollback_target", ["version 7", "does not exist any more"]),
+    ("model_version", replace(f.VERSION, champion=1, rollback_to=7, rollback_trouble="does not exist any more"), "promotion_rollback_target", ["version 7", "does not exist any more"]),
 ]  # fmt: skip
 
 

@@ -49,7 +49,8 @@ def test_a_version_before_that_nobody_can_read_is_a_warning(check: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "passed"), [(150, True), (151, False), (50, True), (49, False), (0, False)]
+    ("rows", "passed"),
+    [(150, True), (151, False), (67, True), (66, False), (50, False), (0, False)],
 )
 def test_the_usual_change_goes_both_ways_and_ends_are_included(rows: int, *, passed: bool) -> None:
     found = verdict("ml01_row_count", facts(rows=rows, before=BeforeFacts(1, 100, {})))
@@ -84,6 +85,18 @@ def test_a_view_can_be_fresh_by_its_age_only() -> None:
     assert "shop.raw.visits cannot be compared" in blind.message
     assert "declare max_age of activity" in blind.fix
     assert verdict("ml01_fresh", facts(sources=(VIEW,)), {"max_age": "1 day"}).passed
+
+
+def test_a_view_is_compared_by_what_was_recorded_of_it() -> None:
+    before = replace(VIEW, used_state="8 rows until 2024-01-01T00:00:00+00:00")
+    same = verdict("ml01_fresh", facts(sources=(replace(before, state=before.used_state),)))
+    assert same.passed
+    assert "8 rows until 2024-01-01" in same.message
+    more = replace(before, state="9 rows until 2024-01-02T00:00:00+00:00")
+    found = verdict("ml01_fresh", facts(sources=(more,)), {"max_age": "1 day"})
+    assert not found.passed
+    assert "now 9 rows until 2024-01-02" in found.message
+    assert "shop.raw.visits changed" in found.message
 
 
 @pytest.mark.parametrize(("hours", "passed"), [(24, True), (24.1, False), (-1, True)])

@@ -28,6 +28,8 @@ from ml_assets.steps.execution import Inputs
 from ml_assets.steps.graph import steps_of
 from ml_assets.steps.handles import TableHandle
 from ml_assets.steps.measuring import measured_predictions
+from ml_assets.steps.measuring.key_counts import key_floor, repeated_keys
+from ml_assets.steps.measuring.measure import column_types
 from ml_assets.steps.measuring.sampling import collect_sample, key_hash
 from ml_assets.steps.training.training_rows import HOLDOUT, read_training_set
 from ml_assets_tests import jvm, tiny
@@ -42,6 +44,15 @@ if TYPE_CHECKING:
     from ml_assets.spec.catalog import TableLayout
     from ml_assets.spec.model import ModelSpec
 
+#: Keys of the odd table of every kind, alone and together, unique and repeated.
+KEYS = (
+    ("k", "known_at"),
+    ("known_at",),
+    ("n_bigint", "known_at"),
+    ("n_tinyint", "n_int", "n_smallint"),
+    ("n_decimal", "n_boolean", "n_double"),
+    ("n_float", "n_string"),
+)
 FLIGHTS = Path(__file__).parents[2] / "ml_assets" / "defs" / "flight_ops" / "arrival_delay"
 
 
@@ -131,9 +142,20 @@ def built(spec: ModelSpec, files: Any) -> dict[str, Any]:
             prepared = step.build(spec, files, Inputs(step.asset, {}, {}))
             facts[step.asset] = plain(prepared.facts)
             facts[f"{step.asset} details"] = dict(prepared.details())
+            if step.asset == "features/typed":
+                facts["counted keys"] = counted_keys(prepared.staged.frame)
     keys, _ = predict.scoring_keys(spec, files)
     facts["keys"] = predicted(spec, files, files.stored(keys, "scoring_keys"))
     return facts
+
+
+def counted_keys(frame: DataFrame) -> dict[str, list[int]]:
+    """How many rows there are, how many keys at least, and how many rows repeat a key."""
+    types = column_types(frame)
+    return {
+        ", ".join(keys): [*key_floor(frame, types, keys).collect()[0], repeated_keys(frame, types, keys)]
+        for keys in KEYS
+    }  # fmt: skip
 
 
 def predicted(spec: ModelSpec, files: Any, keys: DataFrame) -> dict[str, Any]:

@@ -9,9 +9,13 @@ import pytest
 import yaml
 
 from ml_assets.spec.errors import DeclarationError, SpecError
+from ml_assets.spec.label import Label, Scoring
 from ml_assets.spec.loader import load_spec
-from ml_assets.spec.model import Estimator, Gate, ModelSpec, Split, Thresholds
-from ml_assets.spec.tables import Column, FeatureTable, Label, Scoring, Source
+from ml_assets.spec.model import ModelSpec
+from ml_assets.spec.promotion import Gate
+from ml_assets.spec.tables import Column, FeatureTable, Source
+from ml_assets.spec.thresholds import Thresholds
+from ml_assets.spec.training import Estimator, Split
 
 COMPONENT = "ml_assets.components.ModelComponent"
 

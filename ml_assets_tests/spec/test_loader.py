@@ -10,9 +10,9 @@ import yaml
 from dagster_shared.yaml_utils import parse_yaml_with_source_position
 
 from ml_assets.spec.errors import DeclarationError
+from ml_assets.spec.label import Label
 from ml_assets.spec.loader import COMPONENT, load_spec, spec_from_mapping
 from ml_assets.spec.model import ModelSpec
-from ml_assets.spec.tables import Label
 from ml_assets_tests.spec.examples import (
     DECLARATION,
     WRITTEN,
@@ -315,7 +315,7 @@ def test_a_mapping_gives_the_same_spec_as_the_file(file: Path):
 
 
 def test_parts_may_be_built_already():
-    label = Label(**declaration()["label"])
+    label = Label(**declaration()["label"], tags={"domain": "flights", "model": "arrival_delay"})
     assert spec_from_mapping(changed(label, "label"), origin="x").label is label
 
 

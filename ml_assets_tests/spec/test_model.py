@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from ml_assets.spec.base import Declared
 from ml_assets.spec.errors import SpecError
-from ml_assets.spec.model import Estimator, ModelSpec
+from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.tables import Column
+from ml_assets.spec.training import Estimator
 from ml_assets_tests.spec.examples import at, changed, declaration, in_python
 
 

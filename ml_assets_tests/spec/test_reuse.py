@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,9 +13,6 @@ from ml_assets.spec.loader import load_spec, spec_from_mapping
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.owners import asset_path, is_reused
 from ml_assets_tests import tiny
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMPONENT = "ml_assets.components.ModelComponent"
 
@@ -221,3 +219,50 @@ def test_an_owner_s_folder_is_called_like_what_it_declares(tmp_path: Path) -> No
     declare(tmp_path, {**tiny.mapping(), "model": "other"}, folder="shop/spender")
     text = refusal_of(declare(tmp_path, reusing()))
     assert "declares shop/other" in text
+
+
+def test_without_sources_a_model_has_those_of_the_tables_that_it_reuses(
+    tmp_path: Path, owner: ModelSpec
+) -> None:
+    declare(tmp_path / "a", tiny.mapping())
+    said = load_spec(declare(tmp_path / "a", reusing()))
+    short = reusing()
+    del short["sources"]
+    spec = load_spec(declare(tmp_path, short))
+    assert {name: s.reuse for name, s in spec.sources.items()} == {
+        "visits": "shop/spender/visits",
+        "customers": "shop/spender/customers",
+    }
+    assert spec.sources == said.sources
+
+
+def test_two_owners_sources_of_one_name_are_not_guessed(tmp_path: Path, owner: ModelSpec) -> None:
+    second = tiny.mapping()
+    second |= {"model": "other", "feature_tables": [dict(second["feature_tables"][1])]}
+    second["feature_tables"][0] |= {"table": "shop.features.other", "name": "other"}
+    second["feature_tables"][0]["sources"] = ["visits"]
+    second["feature_tables"][0]["columns"] = {"height": {"default": 0.0}}
+    declare(tmp_path, second)
+    short = reusing(
+        feature_tables=[{"reuse": "shop/spender/activity"}, {"reuse": "shop/other/other"}]
+    )
+    del short["sources"]
+    text = refusal_of(declare(tmp_path, short))
+    assert "attributes.sources" in text
+    assert "the field is missing" in text
+
+
+def test_nobody_writes_the_owner_s_hash(tmp_path: Path) -> None:
+    mapping = tiny.mapping()
+    mapping["feature_tables"][0]["owner_hash"] = "0" * 12
+    text = refusal_of(declare(tmp_path, mapping))
+    assert "feature_tables[0].owner_hash" in text
+    assert "unknown field 'owner_hash'" in text
+
+
+@pytest.mark.parametrize("model", ["next_day_cost", "usage_anomaly"])
+def test_a_model_on_another_one_s_features_takes_under_30_lines(model: str) -> None:
+    file = Path(__file__).parents[2] / f"ml_assets/defs/health_monitor/{model}/defs.yaml"
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len([line for line in lines if line and not line.startswith("#")]) < 30
+    assert load_spec(file).feature_tables[0].reuse

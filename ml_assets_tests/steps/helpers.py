@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ml_assets.rules.registry import judge
 from ml_assets.steps.execution import Inputs, Outcome, execute
 from ml_assets.steps.graph import steps_of
+from ml_assets.steps.library_errors import explained
 
 if TYPE_CHECKING:
     from ml_assets.platform.protocol import Platform
@@ -31,7 +32,9 @@ def run_steps(
     for step in steps_of(spec):
         if step.asset in handles:
             continue
-        outcome = execute(step.build, judge, spec, platform, Inputs(step.asset, handles, TRACE))
+        inputs = Inputs(step.asset, handles, TRACE)
+        with explained(spec, platform, inputs):
+            outcome = execute(step.build, judge, spec, platform, inputs)
         outcomes[step.asset] = outcome
         if outcome.handle is None or outcome.stopped or step.asset == until:
             break

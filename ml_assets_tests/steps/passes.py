@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Passes:
-    """The plans that were executed, each by the paths it reads and whether it aggregates."""
+    """The plans that were executed, each by the paths it reads and whether it aggregates.
+
+    ``scans`` says of each plan which rows its first aggregates go over (the read, its version
+    included, as text), and which columns of them.
+    """
 
     plans: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    scans: list[list[tuple[str, frozenset[str]]]] = field(default_factory=list)
 
     def of(self, table: str) -> list[int]:
         """How often each plan reads a table, by the end of its folder; plans that do not are left out."""
@@ -42,6 +47,8 @@ def counted() -> Iterator[Passes]:
         relations = list(_relations(req.plan))
         paths = tuple(str(r.read.data_source.paths) for r in relations if r.HasField("read"))
         found.plans.append((paths, any(r.HasField("aggregate") for r in relations)))
+        scans = (_scan(r.aggregate) for r in relations if r.HasField("aggregate"))
+        found.scans.append([scan for scan in scans if scan])
         return original(self, req, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -49,12 +56,35 @@ def counted() -> Iterator[Passes]:
         yield found
 
 
+def _scan(aggregate: Any) -> tuple[str, frozenset[str]] | None:
+    """What an aggregate over a read reads; None when it is over another aggregate."""
+    below = list(_relations(aggregate.input))
+    if any(r.HasField("aggregate") for r in below):
+        return None
+    reads = [str(r.read) for r in below if r.HasField("read")]
+    expressions = [*aggregate.grouping_expressions, *aggregate.aggregate_expressions]
+    return "\n".join(reads), frozenset(name for e in expressions for name in _columns(e))
+
+
+def _columns(message: Any) -> Iterator[str]:
+    """Walk over the names of the columns in an expression."""
+    if message.DESCRIPTOR.name == "UnresolvedAttribute":
+        yield message.unparsed_identifier.strip("`")
+    for part in _parts(message):
+        yield from _columns(part)
+
+
 def _relations(message: Any) -> Iterator[Any]:
     """Walk over the relations of a plan."""
     if message.DESCRIPTOR.name == "Relation":
         yield message
+    for part in _parts(message):
+        yield from _relations(part)
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """The messages inside a message."""
     for kind, value in message.ListFields():
         if kind.message_type is None or kind.message_type.GetOptions().map_entry:
             continue
-        for part in value if kind.is_repeated else (value,):
-            yield from _relations(part)
+        yield from value if kind.is_repeated else (value,)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ml_assets.spec.catalog import TableInfo, TableLayout
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.tables import FeatureTable
-from ml_assets.steps.clean_features import check_columns, clean, measure_frame
+from ml_assets.steps.clean_features import check_columns, measure_frame
 from ml_assets.steps.measuring.measure import column_types
+from ml_assets.steps.repairs import clean
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

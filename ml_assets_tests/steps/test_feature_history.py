@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,3 +132,36 @@ def test_a_column_that_is_gone_is_a_warning_in_the_build(shop: EmbeddedPlatform)
     assert red(outcome.verdicts) == ["ml01_schema_stable"]
     (found,) = (v for v in outcome.verdicts if not v.passed)
     assert "city (string) is gone" in found.message
+
+
+class WithoutVersions:
+    """Tables of which one has no history, as a view or a table of Databricks' own."""
+
+    def __init__(self, tables: Any) -> None:
+        self._tables = tables
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tables, name)
+
+    def info(self, name: str) -> Any:
+        found = self._tables.info(name)
+        return replace(found, version=-1, data_version=-1) if name == SOURCE else found
+
+    def read(self, name: str, version: int | None = None) -> Any:
+        return self._tables.read(name, None if name == SOURCE else version)
+
+
+def test_a_source_without_versions_is_compared_by_its_rows(
+    shop: EmbeddedPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shop.tables
+    monkeypatch.setattr(shop, "tables", WithoutVersions(whole))
+    rows = DeltaTable(whole.path(SOURCE)).to_pyarrow_table().num_rows
+    [said] = [v for v in build(shop).verdicts if v.check == "ml01_fresh"]
+    assert said.passed
+    assert f"{rows} rows (has no versions; now {rows} rows)" in said.message
+    assert "ml01_fresh" not in reds(shop)
+    append(shop, SOURCE)
+    [changed] = alone(shop).sources
+    assert (changed.used_state, changed.state) == (f"{rows} rows", f"{2 * rows} rows")
+    assert "ml01_fresh" in reds(shop)

@@ -238,6 +238,7 @@ def test_the_champions_training_labels_are_read_from_its_run(shop: Shop) -> None
     assert facts.champion is not None
     assert facts.champion.version == 1
     train = sum(facts.train_values.values())
+    assert facts.champion.rows == train
     for value, share in facts.champion.shares.items():
         assert share == pytest.approx(facts.train_values[value] / train)
     assert "ml05_base_rate_shift" not in red(judge(tiny.spec(), "labels", facts))

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.steps.measuring.leakage import leakage_facts
+from ml_assets.platform.protocol import SPLIT_COLUMN
+from ml_assets.steps.measuring.leakage import leakage_facts, measure_leakage
 from ml_assets_tests import tiny
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from ml_assets.rules.facts import FeatureAlone, LeakageFacts
 
 ROWS = 600
@@ -148,6 +151,62 @@ def test_any_renaming_of_classes_is_a_copy(label: list[int], names: list[int]) -
 )  # fmt: skip
 def test_row_ids_and_times(feature: Any, identity: str) -> None:
     assert alone(BINARY, feature).identity == identity
+
+
+MANY = RNG.integers(0, 150, ROWS)
+NAMED = np.array([f"c{i}" for i in range(150)], dtype=object)[MANY]
+ELSEWHERE = np.where(np.arange(ROWS) % 7 == 0, np.nan, MANY)  # a lookup that found no row
+
+
+@pytest.mark.parametrize(
+    ("key", "feature", "identity"),
+    [
+        (MANY, MANY.astype("float64"), "key"),
+        (MANY, MANY.astype(str).astype(object), "key"),
+        (NAMED, NAMED.copy(), "key"),
+        (MANY, ELSEWHERE, "key"),
+        (MANY % 40, (MANY % 40).astype("float64"), ""),
+        (MANY, MANY * 2.0, ""),
+        (MANY, np.where(np.arange(ROWS) == 5, MANY + 1.0, MANY), ""),
+        (NAMED, MANY.astype("float64"), ""),
+        (MANY, np.full(ROWS, np.nan), ""),
+    ],
+    ids=[
+        "numbers", "text of a number", "strings", "where known", "a category that comes again",
+        "a measurement of each", "one row differs", "another name", "nothing known",
+    ],
+)  # fmt: skip
+def test_a_key_under_another_name_is_a_key(key: Any, feature: Any, identity: str) -> None:
+    sample = pd.DataFrame(
+        {"feature who": feature, "key id": key, "event time": TIME, "label": BINARY}
+    )
+    found = leakage_facts(tiny.spec(), sample, {"who": "any"}, ROWS)
+    assert found.features[0].identity == identity
+
+
+def test_the_keys_of_a_stored_training_set_are_compared_too(spark: SparkSession) -> None:
+    customer = [f"c{n}" for n in MANY]
+    rows = pd.DataFrame({"customer": customer, "who": customer, "spends": BINARY})
+    frame = spark.createDataFrame(
+        rows.assign(asked_at=pd.Timestamp("2024-01-01"), **{SPLIT_COLUMN: "train"})
+    )
+    found = measure_leakage(frame, tiny.spec(), dict(frame.dtypes), ["who"], len(rows))
+    assert (found.features[0].identity, found.rows) == ("key", ROWS)
+
+
+def test_a_key_with_many_rows_of_each_value_is_a_category() -> None:
+    for rows_of_each, identity in ((49, "key"), (50, "")):
+        airport = np.repeat(np.arange(110.0), rows_of_each)
+        sample = pd.DataFrame(
+            {
+                "feature flies_to": airport,
+                "key dest": airport,
+                "event time": RNG.permutation(len(airport)).astype("float64"),
+                "label": RNG.integers(0, 2, len(airport)),
+            }
+        )
+        found = leakage_facts(tiny.spec(), sample, {"flies_to": "any"}, len(sample))
+        assert found.features[0].identity == identity
 
 
 def test_an_id_is_found_in_a_sample_of_a_large_table() -> None:

@@ -26,6 +26,7 @@ from ml_assets.steps.training.training_rows import TrainingRows, read_training_s
 from ml_assets_tests import tiny
 from ml_assets_tests.steps.conftest import Shop
 from ml_assets_tests.steps.helpers import measure, red, run_steps
+from ml_assets_tests.steps.test_changed_by_others import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,6 +257,17 @@ def test_a_class_without_training_rows_skips_the_training(copied: Callable[[str]
     assert verdict.fix.endswith("until then training is skipped")
     assert outcomes["labels"].handle is None
     assert "trained_model" not in outcomes
+
+
+def test_a_class_whose_rows_somebody_deleted_after_the_check_is_not_left_out_silently(
+    copied: Callable[[str], Shop],
+) -> None:
+    """The estimator would be fitted on the others, and never predict a class that is declared."""
+    shop, spec = copied("multiclass"), tiny.multiclass()
+    rewrite(shop.platform, spec.label.table, lambda rows: rows[rows[spec.label.name] != 2])
+    with pytest.raises(TrainingError, match="no training row of class 'much'") as refused:
+        again(shop, spec, "training_set")
+    assert refused.value.rule == "ml05_not_single_class"
 
 
 def test_a_metric_that_the_holdout_cannot_give_is_named_in_the_run(

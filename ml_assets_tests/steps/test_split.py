@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.spec.model import Split
+from ml_assets.spec.training import Split
 from ml_assets.steps.measuring.split import part_of, split_cuts
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from ml_assets.orchestration.settings import load_settings
-from ml_assets.orchestration.settings_compute import Compute
-from ml_assets.orchestration.settings_fields import DatabricksSettings
+from ml_assets.orchestration.settings.compute import Compute
+from ml_assets.orchestration.settings.fields import DatabricksSettings
 from ml_assets.spec.wording import names_of
 
 ROOT = Path(__file__).resolve().parents[2]

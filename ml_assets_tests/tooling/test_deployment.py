@@ -6,7 +6,7 @@ import re
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
@@ -21,7 +21,12 @@ from databricks.sdk.service.catalog import Privilege
 
 from ml_assets.orchestration import instance as laptop
 from ml_assets.orchestration.settings import load_settings
+from ml_assets.platform.databricks.catalog import is_system_table
 from ml_assets.spec.loader import load_spec
+from ml_assets.spec.templates import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -74,12 +79,38 @@ def test_one_variable_moves_the_flights_to_another_catalog(monkeypatch: pytest.M
     assert settings.volume_path == "/Volumes/flight_ops_dev/ml_assets/jobs"
 
 
+def test_it_moves_every_model_that_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the schemas of one bundle are enough; only Databricks' own tables stay where they are."""
+    monkeypatch.setenv("ML_ASSETS_CATALOG", "one_for_all")
+    assert {name.split(".")[0] for name in names_in_all_models()} == {"one_for_all", "system"}
+
+
+def names_in_all_models() -> set[str]:
+    """Every three-level name that a declaration holds, as it is rendered."""
+    found: set[str] = set()
+    for file in (ROOT / "ml_assets" / "defs").rglob("defs.yaml"):
+        rendered, unset = render(load(file))
+        assert not unset
+        found |= set(three_level_names(rendered))
+    return found
+
+
+def three_level_names(value: Any, field: str = "") -> Iterator[str]:
+    parts = list(value.items()) if isinstance(value, dict) else []
+    parts += [(field, part) for part in value] if isinstance(value, list) else []
+    for name, part in parts:
+        yield from three_level_names(part, name)
+    if isinstance(value, str) and field in {"table", "training_set", "registered_model"}:
+        yield value
+
+
 # --- databricks.yml --------------------------------------------------------------------------
 
 
 def test_the_bundle_makes_every_schema_that_is_written_to() -> None:
     made = {entry["name"] for entry in BUNDLE["resources"]["schemas"].values()}
-    assert made - {"${var.schema}"} == {name.split(".")[1] for name in names_in_flights()}
+    named = {n.split(".")[1] for n in names_in_all_models() if not is_system_table(n)}
+    assert made - {"${var.schema}"} == named
     catalogs = {entry["catalog_name"] for entry in BUNDLE["resources"]["schemas"].values()}
     assert catalogs == {"${var.catalog}"}
 

@@ -19,7 +19,8 @@ class Calls:
     """Repeats a call while the trouble may pass by itself: lost connections, 408, 429 and 5xx.
 
     The SDK itself repeats only some of these (429, 503, lost connections). ``deadline`` and ``pause``
-    are seconds: how long a call may fail in a row, and what is waited between two attempts. With
+    are seconds: how long a call may fail in a row, and what is waited between two attempts; longer
+    when the workspace says so (``Retry-After``), but not beyond the deadline. With
     ``forgiving``, 401 and 403 are passing, too: while a job runs, a token is renewed, a permission
     service restarts, the server of tokens
     is down; before anything was started they are an error at once.
@@ -54,9 +55,11 @@ class Calls:
             except (OSError, ValueError) as error:
                 if not is_passing(error, forgiving=self.forgiving):
                     raise rejected(where, error) from error
-                if time.monotonic() + self.pause > give_up:
+                left = give_up - time.monotonic()
+                if left < self.pause:
                     raise self._unreachable(where, error) from error
-            time.sleep(self.pause)
+                wait = min(max(self.pause, retry_after(error)), left)
+            time.sleep(wait)
 
     def _unreachable(self, where: str, error: Exception) -> UnreachableError:
         return UnreachableError(
@@ -66,6 +69,17 @@ class Calls:
             fix="check the status of the workspace, the network, and whether the credentials have "
             "expired; retry_deadline_seconds says how long such trouble is waited out",
         )
+
+
+def retry_after(error: BaseException) -> float:
+    """Seconds that the workspace asked to be left alone for (``Retry-After``); 0 when it did not.
+
+    >>> error = TimeoutError("Timed out after 0:00:01")
+    >>> retry_after(error)
+    0.0
+    """
+    cause = error.__cause__ if isinstance(error, TimeoutError) and error.__cause__ else error
+    return float(getattr(cause, "retry_after_secs", None) or 0)
 
 
 def is_passing(error: BaseException, *, forgiving: bool) -> bool:

@@ -1,5 +1,6 @@
 """What a job run computes on: serverless, a cluster that runs already, or one of its own."""
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import dagster as dg
@@ -29,6 +30,8 @@ _OF_A_CLUSTER = (
     "pip requirements beside the project's wheel, installed on the cluster. Replaces the default: what "
     "an ML runtime has too old, or not at all."
 )
+#: The oldest LTS runtime that carries a supported client (0.12.1) and Spark 4.
+OLDEST_RUNTIME = (17, 3)
 #: The key by which a task names its environment.
 ENVIRONMENT = "ml_assets"
 Spot = Literal["on_demand", "spot", "spot_with_fallback"]
@@ -106,6 +109,18 @@ class NewCluster(dg.Config):
         description="Spark settings (spark.sql.…). No secrets: they are stored in clear.",
     )
     dependencies: list[str] = Field(default=list(CLUSTER_DEPENDENCIES), description=_OF_A_CLUSTER)
+
+    @model_validator(mode="after")
+    def _has_a_runtime_that_does(self) -> Self:
+        """Before machines are paid for: the job would find no client that it can work with."""
+        if problem := runtime_problem(self.spark_version):
+            raise SpecError(
+                "databricks.compute.new_cluster.spark_version",
+                found=problem,
+                expected=f"a Databricks ML runtime, {'.'.join(map(str, OLDEST_RUNTIME))} or newer",
+                fix="choose a current one (LTS), for example 17.3.x-cpu-ml-scala2.13",
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_one_kind_of_machine(self) -> Self:
@@ -214,6 +229,26 @@ class Compute(dg.Config):
         cluster = self.existing_cluster or self.new_cluster
         own = cluster.dependencies if cluster else []
         return {**where, "libraries": _libraries(wheel, [*own, *extra])}
+
+
+def runtime_problem(spark_version: str) -> str:
+    """Say why a runtime does not do; empty when it does.
+
+    >>> runtime_problem("17.3.x-cpu-ml-scala2.13"), runtime_problem("custom:something")
+    ('', '')
+    >>> runtime_problem("17.3.x-scala2.13")
+    'runtime 17.3.x-scala2.13 is not an ML runtime'
+    >>> runtime_problem("14.3.x-cpu-ml-scala2.12")
+    'runtime 14.3.x-cpu-ml-scala2.12 is older than 17.3'
+    """
+    match = re.match(r"(\d+)\.(\d+)\.x-", spark_version)
+    if match is None:
+        return ""
+    if "-ml-" not in spark_version:
+        return f"runtime {spark_version} is not an ML runtime"
+    if (int(match[1]), int(match[2])) < OLDEST_RUNTIME:
+        return f"runtime {spark_version} is older than {'.'.join(map(str, OLDEST_RUNTIME))}"
+    return ""
 
 
 def _libraries(wheel: str, extra: list[str]) -> "list[Library]":

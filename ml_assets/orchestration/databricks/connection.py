@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ml_assets.orchestration.databricks.errors import WorkspaceError
 
@@ -40,6 +42,7 @@ def connect(
             **{name: value for name, value in chosen.items() if value},
             retry_timeout_seconds=retry_seconds,
             http_timeout_seconds=http_seconds,
+            clock=_impatient_clock(retry_seconds),
             product="ml_assets",
         )
     except ValueError as error:
@@ -47,8 +50,37 @@ def connect(
     return WorkspaceClient(config=config)
 
 
+def address(host: str) -> str:
+    """Name a workspace as the SDK needs it, from what a browser shows of any of its pages.
+
+    >>> address("https://adb-123.4.azuredatabricks.net/?o=123#job/7")
+    'https://adb-123.4.azuredatabricks.net'
+    >>> address(" dbc-1.cloud.databricks.com/ "), address("http://127.0.0.1:8080")
+    ('https://dbc-1.cloud.databricks.com', 'http://127.0.0.1:8080')
+    """
+    host = host.strip()
+    if not host or host in _PLACEHOLDERS:
+        return host
+    parts = urlsplit(host if "://" in host else f"https://{host}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _impatient_clock(longest: float) -> Any:
+    """A clock for the SDK that never sleeps longer than it may repeat a call at all.
+
+    ``Retry-After`` may ask for an hour, and the SDK would sleep that long before it gives up.
+    """
+    from databricks.sdk.clock import RealClock
+
+    class Impatient(RealClock):
+        def sleep(self, seconds: float) -> None:
+            time.sleep(min(seconds, longest))
+
+    return Impatient()
+
+
 def _host(host: str, profile: str) -> str:
-    found = host or os.environ.get("DATABRICKS_HOST", "")
+    found = address(host or os.environ.get("DATABRICKS_HOST", ""))
     if profile and not host:
         return ""  # the profile names it
     if found in _PLACEHOLDERS and not os.environ.get("DATABRICKS_CONFIG_PROFILE"):

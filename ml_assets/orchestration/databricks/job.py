@@ -13,6 +13,7 @@ from ml_assets.orchestration.databricks.calls import Calls
 from ml_assets.orchestration.databricks.errors import JobRunError, said
 from ml_assets.orchestration.databricks.status import UNKNOWN, Status
 from ml_assets.spec.errors import MlAssetsError
+from ml_assets.spec.redaction import redacted
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -108,7 +109,7 @@ class Job:
         return "It was cancelled."
 
     def output(self) -> str:
-        """The job's own traceback, or the end of what it printed."""
+        """The job's own traceback, or the end of what it printed, without what looks like a secret."""
         task_run_id = self.status.task_run_id
         if task_run_id is None:
             return ""
@@ -120,7 +121,7 @@ class Job:
         found = [output.error_trace or (output.logs or "")[-_LOG_TAIL:]]
         if output.error and output.error not in found[0]:
             found.insert(0, output.error)
-        return _COLOURS.sub("", "\n".join(found)).strip()
+        return redacted(_COLOURS.sub("", "\n".join(found)).strip())
 
     def _lost(self, error: Exception) -> JobRunError:
         return JobRunError(

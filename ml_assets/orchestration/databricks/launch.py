@@ -76,12 +76,17 @@ class Launcher:
         sessions = of_step(folders, self._step_key)
         ours = of_runs(sessions, self._ancestors())
         enough = [wanted, *([self._name(self.whole)] if self.whole else [])]
-        same = [name for name in ours if any(name.same_work(other) for other in enough)]
+        same = [n for n in ours if any(n.same_work(o) for o in enough) and not self._is_known(n)]
         abandoned = [n for n in sessions if n not in ours and self._has_ended(n.dagster_run)]
         for name in [*ours, *abandoned]:
             if name not in same[:1]:
                 self._retire(name)
         return same[0] if same else None
+
+    def _is_known(self, name: SessionName) -> bool:
+        """Whether its outcome was told already, and only its folder could not be removed."""
+        stats = self.context.instance.get_run_step_stats(name.dagster_run, [self._step_key])
+        return any(step.status and step.status.value == "SUCCESS" for step in stats)
 
     def _has_ended(self, run_id: str) -> bool:
         """Whether a Dagster run is over; one of another Dagster may be alive."""

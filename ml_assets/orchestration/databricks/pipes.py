@@ -79,7 +79,7 @@ class SessionReader(PipesUnityCatalogVolumesMessageReader):
             raise RuntimeError("read_messages was not entered")
         while not self._handler.received_closed_message:
             content = self._volume.read(f"{self._folder}/{self.counter}.json")
-            if content is None or not self._hand_over(content.decode(), self._handler):
+            if content is None or not self._hand_over(_text(content), self._handler):
                 return
             self.counter += 1
             self._next_line = 0
@@ -100,6 +100,11 @@ class SessionReader(PipesUnityCatalogVolumesMessageReader):
                 handler.handle_message(message)  # type: ignore[arg-type]
             self._next_line = number + 1
         return bool(lines)
+
+
+def _text(content: bytes) -> str:
+    """Read a chunk, which may end in the middle of a letter while it is being written."""
+    return content.decode(errors="replace")
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Status:
     def of(cls, run: Run) -> Status:
         """Read the answer of ``jobs.get_run``."""
         state, tasks = run.state, run.tasks or []
-        task = tasks[0] if tasks else None
+        task = max(tasks, key=lambda t: t.attempt_number or 0, default=None)  # the latest attempt
         return cls(
             life=_word(state and state.life_cycle_state),
             result=_word(state and state.result_state),

@@ -91,7 +91,24 @@ class Submission:
         where = self.resource.compute.task_fields(
             self.wheel, self.resource.dependencies, cloud_of(client)
         )
-        return jobs.SubmitTask(task_key=_TASK, python_wheel_task=task, **where)
+        return attempted_once(task_key=_TASK, python_wheel_task=task, **where)
+
+
+def attempted_once(**fields: Any) -> Any:
+    """Describe a task that Databricks starts once, whatever becomes of it.
+
+    Serverless "auto-optimization" is on by default, and starts a task that failed up to three times
+    more: a red check would be paid four times. What is tried again, and when, Dagster decides. The
+    API takes the two fields; the SDK knows them in later versions than the one that Dagster allows.
+    """
+    from databricks.sdk.service import jobs
+
+    class Once(jobs.SubmitTask):
+        def as_dict(self) -> dict[str, Any]:
+            automatic = {"disable_auto_optimization": True} if self.environment_key else {}
+            return {**super().as_dict(), "max_retries": 0, **automatic}
+
+    return Once(**fields)
 
 
 def run_name(work: Work, name: SessionName) -> str:

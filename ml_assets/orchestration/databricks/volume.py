@@ -51,15 +51,15 @@ class VolumeFiles:
         except NotFound:
             return []
 
-    def exists(self, path: str) -> bool:
-        """Whether there is a file."""
+    def size(self, path: str) -> int | None:
+        """How many bytes a file has, -1 when that is not said; None when there is no such file."""
         from databricks.sdk.errors import NotFound
 
         try:
-            self.calls(f"looking for {path}", lambda: self._files.get_metadata(path))
+            found = self.calls(f"looking for {path}", lambda: self._files.get_metadata(path))
         except NotFound:
-            return False
-        return True
+            return None
+        return -1 if found.content_length is None else found.content_length
 
     def make_folder(self, folder: str) -> None:
         """Make a folder and its parents.

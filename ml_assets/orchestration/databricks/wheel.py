@@ -43,11 +43,16 @@ class Wheel:
         return self.path.name.split("-")[1]
 
     def upload(self, files: VolumeFiles) -> str:
-        """Put the wheel into the volume unless it is there; give its path there (1 or 2 calls)."""
+        """Put the wheel into the volume unless it is there, whole; give its path there (1 to 3 calls).
+
+        Two processes may do that at once: the content is the same, and a file that was written
+        meanwhile is kept.
+        """
         target = f"{files.root}/wheels/{self.digest}/{self.path.name}"
-        if not files.exists(target):
+        content, stored = self.path.read_bytes(), files.size(target)
+        if stored not in {len(content), -1}:
             files.make_folder(target.rpartition("/")[0])
-            files.write(target, self.path.read_bytes(), replace=False)
+            files.write(target, content, replace=stored is not None)
         return target
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ml_assets.orchestration.databricks.compute import runtime_problem
 from ml_assets.orchestration.doctor.result import Result, broken, fine, said, unknown
 from ml_assets.orchestration.statements import Statements
 
 if TYPE_CHECKING:
     from ml_assets.orchestration.doctor.workspace import Workspace
-    from ml_assets.orchestration.settings_compute import NewCluster
+    from ml_assets.orchestration.settings.compute import NewCluster
 
-#: The oldest LTS runtime that carries a supported client (0.12.1) and Spark 4.
-OLDEST_RUNTIME = (17, 3)
 _START = timedelta(minutes=10)
 
 
@@ -54,26 +52,6 @@ def compute(workspace: Workspace) -> Result:
     version = chosen.serverless.environment_version if chosen.serverless else None
     text = f"serverless, environment {version or 'as ml_assets has it'}"
     return unknown("compute", f"{text}: only a job run can tell (--run submits one)")
-
-
-def runtime_problem(spark_version: str) -> str:
-    """Say why a runtime does not do; empty when it does.
-
-    >>> runtime_problem("17.3.x-cpu-ml-scala2.13"), runtime_problem("custom:something")
-    ('', '')
-    >>> runtime_problem("17.3.x-scala2.13")
-    'runtime 17.3.x-scala2.13 is not an ML runtime'
-    >>> runtime_problem("14.3.x-cpu-ml-scala2.12")
-    'runtime 14.3.x-cpu-ml-scala2.12 is older than 17.3'
-    """
-    match = re.match(r"(\d+)\.(\d+)\.x-", spark_version)
-    if match is None:
-        return ""
-    if "-ml-" not in spark_version:
-        return f"runtime {spark_version} is not an ML runtime"
-    if (int(match[1]), int(match[2])) < OLDEST_RUNTIME:
-        return f"runtime {spark_version} is older than {'.'.join(map(str, OLDEST_RUNTIME))}"
-    return ""
 
 
 def _cluster(workspace: Workspace, cluster_id: str) -> Result:

@@ -72,11 +72,11 @@ def _request(resource: DatabricksResource, client: Any, wheel: str) -> dict[str,
     from databricks.sdk.service import jobs
 
     from ml_assets.orchestration.databricks.compute import ENVIRONMENT
-    from ml_assets.orchestration.databricks.submission import cloud_of
+    from ml_assets.orchestration.databricks.submission import attempted_once, cloud_of
 
     chosen, extra = resource.compute, resource.dependencies
     environment = chosen.environment(wheel, extra)
-    task = jobs.SubmitTask(
+    task = attempted_once(
         task_key=_TASK,
         python_wheel_task=jobs.PythonWheelTask(resource.package_name, ENTRY_POINT),
         **chosen.task_fields(wheel, extra, cloud_of(client)),

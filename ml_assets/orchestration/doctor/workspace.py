@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from databricks.sdk.service.iam import User
 
     from ml_assets.orchestration.databricks.resource import DatabricksResource
-    from ml_assets.orchestration.settings_fields import DatabricksSettings
+    from ml_assets.orchestration.settings.fields import DatabricksSettings
 
 #: What Unity Catalog calls everybody.
 EVERYBODY = "account users"
@@ -57,8 +57,11 @@ class Workspace:
 
 
 def settings() -> Result:
-    """The section ``databricks:`` of the settings is complete."""
+    """The section ``databricks:`` of the settings is complete, and describes a compute that does."""
+    from ml_assets.orchestration.databricks.resource import DatabricksResource
+
     found = databricks_settings()
+    DatabricksResource(**found.resource_fields())  # refuses what cannot be seen field by field
     text = f"{settings_file()}: {found.compute.kind}, {found.sharing}"
     return fine("settings", f"{text}, at most {duration_text(found.timeout)}")
 

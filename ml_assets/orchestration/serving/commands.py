@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ml_assets.spec.model import ModelSpec
-    from ml_assets.steps.serving.promotion import Move
+    from ml_assets.steps.serving.moves import Move
     from ml_assets.steps.serving.serving_history import Event, Standing
 
     Say = Callable[[argparse.Namespace], str]
@@ -29,7 +29,9 @@ def add_commands(commands: Any, show: Callable[[Say], Any]) -> None:
     promote.add_argument("--version", type=int, metavar="N", help="default: the latest")
     promote.add_argument("--reason", required=True, metavar="TEXT", help="kept with the promotion")
     promote.add_argument(
-        "--force", action="store_true", help="also a version that did not pass its gates"
+        "--force",
+        action="store_true",
+        help="also a version that did not pass its gates, or predicts something else than declared",
     )
     promote.set_defaults(run=show(_promote))
     rollback = commands.add_parser("rollback", help="make the champion before this one serve again")
@@ -106,7 +108,10 @@ def moved(spec: ModelSpec, move: Move | None) -> str:
     ]
     if move.before:
         lines.append(f"  version {move.before} has the alias challenger")
-    if move.forced:
+    if move.other:
+        lines.append(f"  it predicts something else than the declaration says: {move.other}")
+        lines.append("next: declare what it predicts; until then its predictions are refused")
+    elif move.forced:
         lines.append("  it did not pass its gates: its checks show that as a warning from now on")
         lines.append("next: execute the checks of model_version, then materialize predictions")
     else:
@@ -118,13 +123,15 @@ def described(spec: ModelSpec, found: Standing) -> str:
     """Describe the champion in lines."""
     gates = {
         PASSED: "passed every gate",
-        FORCED: "did NOT pass its gates, was promoted by force",
+        FORCED: "promoted by FORCE, against what is known of it",
         REFUSED: "REFUSED by its gates: it does not serve",
     }
     lines = [
         f"{spec.name}: {spec.registered_model}",
         f"  champion    version {found.version}, {gates.get(found.gates, found.gates)}",
     ]
+    if found.other:
+        lines.append(f"  predicts    something else than the declaration says: {found.other}")
     if found.moved:
         lines.append(f"  since       {_time(found.moved.when)} UTC, by {found.moved.who}")
         lines.append(f"  reason      {found.moved.reason}")
@@ -134,7 +141,10 @@ def described(spec: ModelSpec, found: Standing) -> str:
     back = f"version {found.rollback_to}" if found.rollback_to else "nothing: it is the first"
     if found.rollback_to is None:
         back = "nothing: its alias was set by hand"
-    lines.append(f"  rollback    restores {back}")
+    if found.rollback_trouble:
+        lines.append(f"  rollback    impossible: {back} {found.rollback_trouble}")
+    else:
+        lines.append(f"  rollback    restores {back}")
     if found.challenger:
         refused = f", refused: {found.refused}" if found.refused else ""
         lines.append(f"  challenger  version {found.challenger}{refused}")

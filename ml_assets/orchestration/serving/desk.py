@@ -11,10 +11,10 @@ from ml_assets.orchestration.resources import platform_name
 from ml_assets.orchestration.trace import USER_VARIABLE, who
 from ml_assets.spec.errors import DeclarationError, SpecError, did_you_mean
 from ml_assets.spec.loader import load_spec
-from ml_assets.steps.serving.promotion import Desk
+from ml_assets.steps.serving.moves import Desk
 
 if TYPE_CHECKING:
-    from ml_assets.orchestration.settings_fields import DatabricksSettings
+    from ml_assets.orchestration.settings.fields import DatabricksSettings
     from ml_assets.spec.model import ModelSpec
 
 DEFS = Path(__file__).parents[2] / "defs"

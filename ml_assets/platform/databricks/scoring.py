@@ -166,7 +166,7 @@ class Scoring:
 
     def _lookup(self, found: PackagedLookup) -> Lookup:
         info = self.platform.tables.info(found.table)
-        found.check(info, info.version, info.column_names)
+        found.check(info, info.version, {c.name: c.type for c in info.columns})
         return Lookup(
             name=self.names.get(found.table, found.table.rpartition(".")[2]),
             table=found.table,

@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.platform.embedded.failures import words
@@ -38,6 +39,19 @@ _KEEP_VERSIONS = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "1000000000",
 }
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a commit gives a table: its description, and rows that stand in ``files`` already.
+
+    ``properties`` go into the commit, each as ``ml_assets.<name>``.
+    """
+
+    layout: TableLayout
+    schema: Schema
+    files: tuple[StagedFile, ...]
+    properties: Mapping[str, str]
 
 
 def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
@@ -151,13 +165,7 @@ def columns_of(schema: Schema) -> tuple[ColumnInfo, ...]:
     )
 
 
-def create(
-    path: Path,
-    layout: TableLayout,
-    schema: Schema,
-    files: tuple[StagedFile, ...],
-    properties: Mapping[str, str],
-) -> None:
+def create(path: Path, content: Content) -> None:
     """Make the table appear, complete, in one move.
 
     The log is prepared beside the table and renamed into place, so that a process killed half-way
@@ -170,23 +178,19 @@ def create(
     """
     draft = path / MARKS / f"log-{uuid.uuid4().hex}"
     try:
-        _create_draft(draft, layout, schema, files, properties)
+        _create_draft(draft, content)
         (draft / LOG_FOLDER).rename(path / LOG_FOLDER)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise changed(layout.name, "no table", "a table that appeared meanwhile") from error
+            raise changed(
+                content.layout.name, "no table", "a table that appeared meanwhile"
+            ) from error
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def replace(
-    table: DeltaTable,
-    layout: TableLayout,
-    schema: Schema,
-    files: tuple[StagedFile, ...],
-    properties: Mapping[str, str],
-) -> None:
+def replace(table: DeltaTable, content: Content) -> None:
     """Replace rows, schema and comments in one commit.
 
     Description, keys and tags are brought up to date before, in commits of their own, and only when
@@ -201,14 +205,14 @@ def replace(
 
     seen = table.version()
     try:
-        _describe(table, layout, properties)
-        table.create_write_transaction(
-            _adds(files), "overwrite", schema, commit_properties=_commit(properties)
-        )
+        _describe(table, content)
+        _overwrite(table, content)
     except CommitFailedError as error:
         if "os error" in str(error):  # the disk, not another writer
             raise
-        raise changed(layout.name, f"version {seen}", "a commit of another writer") from error
+        raise changed(
+            content.layout.name, f"version {seen}", "a commit of another writer"
+        ) from error
 
 
 def changed(name: str, expected: str, found: str) -> ConcurrentWriteError:
@@ -221,37 +225,40 @@ def changed(name: str, expected: str, found: str) -> ConcurrentWriteError:
     )
 
 
-def _create_draft(
-    draft: Path,
-    layout: TableLayout,
-    schema: Schema,
-    files: tuple[StagedFile, ...],
-    properties: Mapping[str, str],
-) -> None:
+def _create_draft(draft: Path, content: Content) -> None:
     from deltalake import DeltaTable
 
-    commit = _commit(properties)
+    layout = content.layout
     table = DeltaTable.create(
         draft,
-        schema,
+        content.schema,
         name=layout.name,
         description=layout.description,
         configuration={**catalog_properties(layout), **_KEEP_VERSIONS},
         raise_if_key_not_exists=False,
-        commit_properties=commit,
+        commit_properties=_commit(content.properties),
     )
-    table.create_write_transaction(_adds(files), "overwrite", schema, commit_properties=commit)
+    _overwrite(table, content)
 
 
-def _describe(table: DeltaTable, layout: TableLayout, properties: Mapping[str, str]) -> None:
-    metadata = table.metadata()
+def _overwrite(table: DeltaTable, content: Content) -> None:
+    table.create_write_transaction(
+        _adds(content.files),
+        "overwrite",
+        content.schema,
+        commit_properties=_commit(content.properties),
+    )
+
+
+def _describe(table: DeltaTable, content: Content) -> None:
+    layout, metadata, commit = content.layout, table.metadata(), _commit(content.properties)
     if (metadata.description or "") != layout.description:
-        table.alter.set_table_description(layout.description, commit_properties=_commit(properties))
+        table.alter.set_table_description(layout.description, commit_properties=commit)
     wanted = catalog_properties(layout)
     different = {k: v for k, v in wanted.items() if metadata.configuration.get(k) != v}
     if different:
         table.alter.set_table_properties(
-            different, raise_if_not_exists=False, commit_properties=_commit(properties)
+            different, raise_if_not_exists=False, commit_properties=commit
         )
 
 

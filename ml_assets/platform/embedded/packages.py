@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,11 @@ from ml_assets.platform.package_layout import (
 from ml_assets.spec.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema
 
@@ -109,13 +111,7 @@ def log_package(
         outputs = _output_schema(spec.output_type)
         stored.save(model, data / RAW_MODEL_FOLDER, outputs, input_example)
         (data / SPEC_FILE).write_text(lookups.to_text(), encoding="utf-8")
-        logged = client.create_logged_model(
-            run.info.experiment_id,
-            name=MODEL_NAME,
-            source_run_id=run_id,
-            params=dict(run.data.params),
-        )
-        try:
+        with _logged_model(client, run) as logged:
             outer = Model(
                 artifact_path=logged.artifact_location,
                 model_uuid=logged.model_id,
@@ -128,11 +124,24 @@ def log_package(
             _save_outer(outer, package, data, stored.requirements)
             client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
             client.log_model_artifacts(logged.model_id, str(package))
-        except BaseException:
-            client.finalize_logged_model(logged.model_id, "FAILED")
-            raise
-        client.finalize_logged_model(logged.model_id, "READY")
     return f"models:/{logged.model_id}"
+
+
+@contextlib.contextmanager
+def _logged_model(client: MlflowClient, run: Run) -> Iterator[LoggedModel]:
+    """Open a model of the run; it ends FAILED when the block raises, READY otherwise."""
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name=MODEL_NAME,
+        source_run_id=run.info.run_id,
+        params=dict(run.data.params),
+    )
+    try:
+        yield logged
+    except BaseException:
+        client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
+    client.finalize_logged_model(logged.model_id, "READY")
 
 
 def package_folder(client: MlflowClient, uri: str) -> Path:

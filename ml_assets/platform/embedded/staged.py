@@ -102,12 +102,12 @@ class EmbeddedStaged:
         now = None if table is None else table.version()
         if now != self.seen:
             raise delta.changed(name, _named(self.seen), _named(now))
-        content = (self.layout, self.schema, self.files, properties)
+        content = delta.Content(self.layout, self.schema, self.files, properties)
         try:
             if table is None:
-                delta.create(path, *content)
+                delta.create(path, content)
             else:
-                delta.replace(table, *content)
+                delta.replace(table, content)
         except Exception:
             # delta-rs also raises when only what follows a commit failed, such as a checkpoint.
             if self._landed() is None:

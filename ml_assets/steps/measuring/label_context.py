@@ -89,8 +89,14 @@ def champion_labels(spec: ModelSpec, platform: Platform) -> ChampionLabels | Non
     except DataError:  # somebody deleted the run
         return ChampionLabels(version, "")
     shares = {k.removeprefix(_SHARE): v for k, v in metrics.items() if k.startswith(_SHARE)}
+    rows = _finite(metrics, "train_rows")
     return ChampionLabels(
-        version, run_id, shares, _finite(metrics, "label_mean"), _finite(metrics, "label_std")
+        version,
+        run_id,
+        shares,
+        mean=_finite(metrics, "label_mean"),
+        std=_finite(metrics, "label_std"),
+        rows=None if rows is None else int(rows),
     )
 
 

@@ -19,6 +19,7 @@ from ml_assets.steps.statistics.copies import (
     copy_of_classes,
     copy_of_numbers,
     identity_of,
+    repeats_key,
 )
 from ml_assets.steps.statistics.levels import levels_of
 from ml_assets.steps.statistics.power import power_for_classes, power_for_numbers, ranks_of
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 #: Classes beyond the most frequent ones are not tried one by one.
 MOST_CLASSES = 20
-_LABEL, _TIME = "label", "event time"
+_LABEL, _TIME, _KEY = "label", "event time", "key "
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def measure_leakage(
     usable = {f: typed for f in features if (typed := _typed(f, types[f])) is not None}
     kind = types[label.name]
     columns = {f"feature {name}": column for name, column in usable.items()}
+    named = {
+        k: typed for k in label.keys if k in types and (typed := _typed(k, types[k])) is not None
+    }
+    columns |= {_KEY + name: column for name, column in named.items()}
     columns[_TIME] = _micros(label.event_time)
     if is_number(kind) or kind == "boolean":
         columns[_LABEL] = _number(label.name)
@@ -88,8 +93,8 @@ def leakage_facts(
 ) -> LeakageFacts:
     """Judge every feature of a sample in random order, by itself.
 
-    ``sample`` holds ``feature <name>`` (float64 or strings), ``event time`` (µs) and, when the label
-    is a number, ``label``; rows without a finite label are left out.
+    ``sample`` holds ``feature <name>`` and ``key <name>`` (float64 or strings), ``event time`` (µs)
+    and, when the label is a number, ``label``; rows without a finite label are left out.
     """
     import numpy as np
 
@@ -99,13 +104,16 @@ def leakage_facts(
     why = _unmeasured(spec, rows)
     labels = None if why or not spec.kind.learns_label else rows[_LABEL]
     truth = None if labels is None else _truth(spec, labels.to_numpy(dtype="float64"))
+    keys = [(levels_of(rows[k]), rows[k].to_numpy()) for k in rows.columns if k.startswith(_KEY)]
     times = ranks_of(rows[_TIME].to_numpy(dtype="float64"))
     alone = []
     for name, kind in types.items():
         found = FeatureAlone(name, kind)
         if f"feature {name}" in rows and len(rows):
-            levels = levels_of(rows[f"feature {name}"])
-            found = replace(found, identity=identity_of(levels, times, of_rows))
+            levels, values = levels_of(rows[f"feature {name}"]), rows[f"feature {name}"].to_numpy()
+            a_key = any(repeats_key(levels, values, *key) for key in keys)
+            identity = "key" if a_key else identity_of(levels, times, of_rows)
+            found = replace(found, identity=identity)
             if truth is not None:
                 power, copies = truth.told_by(levels)
                 found = replace(found, power=power.value, by=power.by, copies=copies)

@@ -116,11 +116,17 @@ def constant_counts(types: Mapping[str, str], columns: Iterable[str]) -> dict[st
     return {f"distinct:{name}": F.count_distinct(value) for name, value in values.items()}
 
 
-def aggregate(frame: DataFrame, counts: Mapping[str, Column]) -> dict[str, Any]:
-    """Compute all aggregates in one pass."""
+def aggregate(
+    frame: DataFrame, counts: Mapping[str, Column], beside: DataFrame | None = None
+) -> dict[str, Any]:
+    """Compute all aggregates in one pass.
+
+    ``beside`` has one row: it is computed by the same query, and its columns are added.
+    """
     names = list(counts)
-    row = frame.agg(*(counts[n].alias(f"c{i}") for i, n in enumerate(names))).collect()[0]
-    return dict(zip(names, row, strict=True))
+    found = frame.agg(*(counts[n].alias(f"c{i}") for i, n in enumerate(names)))
+    row = (found if beside is None else found.crossJoin(beside)).collect()[0]
+    return dict(zip([*names, *row.__fields__[len(names) :]], row, strict=True))
 
 
 def grouped(

@@ -11,7 +11,7 @@ from ml_assets.steps.measuring.measure import from_micros
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from ml_assets.spec.model import Split
+    from ml_assets.spec.training import Split
 
 
 def split_cuts(frame: DataFrame, time: str, split: Split) -> SplitCuts | None:

@@ -6,19 +6,18 @@ what is compared is what would be served.
 
 from __future__ import annotations
 
+import logging
+import tempfile
+import traceback
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml_assets.rules.facts import ComparisonFacts
 from ml_assets.spec.errors import DataError
-from ml_assets.steps.serving.version_tags import (
-    HOLDOUT_TAG,
-    TARGET_TAG,
-    development_run,
-    target,
-)
+from ml_assets.steps.serving.compared_rows import drawn_units, fair, seen_by
+from ml_assets.steps.serving.may_serve import other_target
 from ml_assets.steps.statistics.bootstrap import Drawing, Measured, paired_bootstrap
-from ml_assets.steps.train_model import HOLDOUT_FILE
 from ml_assets.steps.training.estimator import as_model_inputs
 from ml_assets.steps.training.metrics import JUDGED
 from ml_assets.steps.training.training_rows import HOLDOUT
@@ -30,12 +29,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
 
-    from ml_assets.platform.protocol import Platform
+    from ml_assets.platform.protocol import Platform, Run
     from ml_assets.spec.model import ModelSpec
     from ml_assets.steps.handles import RunHandle
 
-#: Rows that the champion cannot know must be this many to be compared alone.
-FAIR_ROWS = 100
+#: Artifact of the evaluation run: why the champion could not be scored, as Python says it.
+TRACEBACK_FILE = "champion_error.txt"
+#: The same in one line, as a tag of that run.
+TROUBLE_TAG = "ml_assets.champion_error"
+_MAX_TROUBLE = 1000
+
+_log = logging.getLogger("ml_assets.serving")
 
 
 @dataclass(frozen=True)
@@ -46,27 +50,10 @@ class Champion:
     tags: Mapping[str, str]
 
 
-def read_holdout(platform: Platform, run_id: str) -> pd.DataFrame:
-    """Read the stored evidence of a development run: keys, as-of time, label, prediction, scores.
-
-    Raises
-    ------
-    DataError
-        When the run or the file does not exist any more.
-    """
-    import pandas as pd
-
-    return pd.read_parquet(platform.tracking.download(run_id, HOLDOUT_FILE))
-
-
-def holdout_from(spec: ModelSpec, holdout: pd.DataFrame) -> str:
-    """Say when a holdout begins, as text (UTC)."""
-    return str(holdout[spec.label.event_time].min().isoformat())
-
-
 def compare(
     spec: ModelSpec,
     platform: Platform,
+    run: Run,
     *,
     trained: RunHandle,
     holdout: pd.DataFrame,
@@ -75,39 +62,70 @@ def compare(
     """Score both on the candidate's holdout, and measure the differences with their intervals.
 
     Rows that the champion may have been trained on are left out, unless too few remain. What keeps
-    the champion from being scored is its ``trouble``; what keeps the candidate from it is raised.
+    the champion from being scored is its ``trouble``, and its traceback is kept in ``run``, the
+    evaluation run; what keeps the candidate from it is raised.
     """
     rows = holdout.drop_duplicates([*spec.label_keys]).reset_index(drop=True)
     keys = _keys(spec, platform, trained)
     scores = _scores(spec, platform, rows, keys, trained.model_uri)
     candidate = _measured(spec, rows, scores)
     facts = ComparisonFacts(champion.version, holdout_rows=len(rows), rows=len(rows))
-    if (theirs := champion.tags.get(TARGET_TAG, target(spec))) != target(spec):
-        return replace(facts, trouble=f"it predicts something else ({theirs})")
+    if other := other_target(spec, champion.tags):
+        return replace(facts, trouble=f"it predicts something else ({other})")
     uri = platform.registry.uri(spec.registered_model, champion.version)
     try:
         before = _measured(spec, rows, _scores(spec, platform, rows, keys, uri))
-    except Exception as error:  # noqa: BLE001 - not swallowed: the check is red and shows it
-        text = " ".join(str(error).split())
-        return replace(facts, trouble=f"{type(error).__name__}: {text}"[:1000])
-    seen = _seen(spec, platform, rows, champion)
-    fair = None if seen is None else _fair(spec, rows, ~seen, candidate, before)
-    if fair is not None:
-        rows, candidate, before = fair
-    found = paired_bootstrap(
-        spec.model_type,
-        _labels(spec, rows),
+    except Exception as error:  # noqa: BLE001 - whatever it is: the check is red, shows it, and it is kept
+        return replace(facts, trouble=_kept(error, run, champion))
+    seen = seen_by(spec, platform, rows, champion.tags)
+    if (chosen := fair(seen)) is not None:
+        rows, candidate, before = _part(spec, rows, chosen, candidate, before)
+    return _compared(
+        spec,
+        rows,
         candidate,
         before,
-        Drawing(spec.promotion.draws, spec.promotion.confidence),
+        replace(facts, rows=len(rows), seen_rows=None if seen is None else int(seen.sum())),
     )
+
+
+def _compared(
+    spec: ModelSpec,
+    rows: pd.DataFrame,
+    candidate: Measured,
+    before: Measured,
+    facts: ComparisonFacts,
+) -> ComparisonFacts:
+    """Draw entities of the rows, and put an interval around the difference in every metric."""
+    units, entities = drawn_units(spec, rows)
+    promotion = spec.promotion
+    drawing = Drawing(promotion.draws, promotion.confidence)
+    labels = _labels(spec, rows)
+    found = paired_bootstrap(spec.model_type, labels, candidate, before, drawing, units=units)
     return replace(
         facts,
-        rows=len(rows),
-        seen_rows=None if seen is None else int(seen.sum()),
-        confidence=spec.promotion.confidence,
+        entities=entities,
+        blocks=units.count if entities == 1 else 0,
+        widened=units.widening(promotion.confidence),
+        confidence=promotion.confidence,
         differences={str(metric): difference for metric, difference in found.items()},
     )
+
+
+def _kept(error: Exception, run: Run, champion: Champion) -> str:
+    """Say why the champion could not be scored; keep the traceback in the log and in the run."""
+    _log.error(
+        "version %s, the champion, could not be scored on the holdout of the candidate",
+        champion.version,
+        exc_info=error,
+    )
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MAX_TROUBLE]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / TRACEBACK_FILE
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        run.log_file(file)
+    run.log(tags={TROUBLE_TAG: text})
+    return f"{text} (the traceback is {TRACEBACK_FILE} of the evaluation run)"
 
 
 def _keys(spec: ModelSpec, platform: Platform, trained: RunHandle) -> DataFrame:
@@ -161,36 +179,13 @@ def _measured(spec: ModelSpec, rows: pd.DataFrame, scores: np.ndarray) -> Measur
     return Measured(scores, JUDGED[spec.model_type].metrics(_labels(spec, rows), scores))
 
 
-def _seen(
-    spec: ModelSpec, platform: Platform, rows: pd.DataFrame, champion: Champion
-) -> np.ndarray | None:
-    """Mark the rows that are older than the champion's own holdout; None when nobody knows."""
-    import pandas as pd
-
-    begins = champion.tags.get(HOLDOUT_TAG) or _looked_up_start(spec, platform, champion)
-    if not begins:
-        return None
-    times = rows[spec.label.event_time].astype("datetime64[ns]")
-    found: np.ndarray = (times < pd.Timestamp(begins)).to_numpy()
-    return found
-
-
-def _looked_up_start(spec: ModelSpec, platform: Platform, champion: Champion) -> str:
-    """Versions of earlier days do not say when their holdout began; their runs do, while they exist."""
-    try:
-        run_id = development_run(platform, champion.tags)
-        return holdout_from(spec, read_holdout(platform, run_id)) if run_id else ""
-    except (DataError, KeyError):  # gone, or with other columns: the comparison says so
-        return ""
-
-
-def _fair(
-    spec: ModelSpec, rows: pd.DataFrame, unseen: Any, candidate: Measured, before: Measured
-) -> tuple[pd.DataFrame, Measured, Measured] | None:
-    """Keep the rows that neither model was trained on, when there are enough to decide on."""
-    if unseen.all() or unseen.sum() < FAIR_ROWS:
-        return None
-    kept = rows[unseen].reset_index(drop=True)
-    pair = [_measured(spec, kept, m.scores[unseen]) for m in (candidate, before)]
+def _part(
+    spec: ModelSpec, rows: pd.DataFrame, chosen: np.ndarray, candidate: Measured, before: Measured
+) -> tuple[pd.DataFrame, Measured, Measured]:
+    """Keep some of the rows, unless the metric that decides is not defined on them."""
+    kept = rows[chosen].reset_index(drop=True)
+    one, other = (_measured(spec, kept, m.scores[chosen]) for m in (candidate, before))
     metric = spec.promotion.metric or spec.kind.headline
-    return (kept, *pair) if all(metric in m.metrics for m in pair) else None
+    if metric not in one.metrics or metric not in other.metrics:
+        return rows, candidate, before
+    return kept, one, other

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_assets.steps.library_errors import first_line
 from ml_assets.steps.prepared import run_tags
-from ml_assets.steps.serving.comparison import compare, holdout_from, read_holdout
+from ml_assets.steps.serving.compared_rows import holdout_from, read_holdout
+from ml_assets.steps.serving.comparison import compare
 from ml_assets.steps.serving.replay import replay
 from ml_assets.steps.serving.version_tags import DEVELOPMENT_TAG, EVALUATION_TAG
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from ml_assets.steps.serving.comparison import Champion
 
 FIGURES = "figures"
+#: Why the evaluation run lacks figures, in its tags; it has none when all were drawn.
+FIGURES_ERROR_TAG = "ml_assets.figures_error"
+_log = logging.getLogger("ml_assets.evidence")
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,9 @@ def evaluate(
         holdout = read_holdout(platform, trained.run_id)
         compared = None
         if champion is not None:
-            compared = compare(spec, platform, trained=trained, holdout=holdout, champion=champion)
+            compared = compare(
+                spec, platform, run, trained=trained, holdout=holdout, champion=champion
+            )
         run.log(
             metrics={
                 **stored.metrics,
@@ -96,6 +104,8 @@ def _comparison_metrics(compared: ComparisonFacts | None) -> dict[str, float]:
     if compared is None:
         return {}
     found = {"compared_rows": float(compared.rows)}
+    if compared.differences:
+        found["compared_entities"] = float(compared.entities)
     if compared.seen_rows is not None:
         found["compared_rows_champion_may_know"] = float(compared.seen_rows)
     for name, d in compared.differences.items():
@@ -109,8 +119,17 @@ def _comparison_metrics(compared: ComparisonFacts | None) -> dict[str, float]:
 
 
 def _log_figures(spec: ModelSpec, run: Run, holdout: pd.DataFrame) -> None:
+    """Draw the holdout. No gate looks at figures: a trained candidate is not lost for a picture.
+
+    Figures that were drawn before one failed are logged; the error goes into the run's tags.
+    """
     from ml_assets.evidence.figures import write_figures
 
     with tempfile.TemporaryDirectory() as folder:
-        if write_figures(spec, holdout, Path(folder)):
+        try:
+            write_figures(spec, holdout, Path(folder))
+        except Exception as error:  # noqa: BLE001 - the tag and the log say it
+            _log.exception("%s: a figure of the evaluation could not be drawn", spec.name)
+            run.log(tags={FIGURES_ERROR_TAG: f"{type(error).__name__}: {first_line(error)}"})
+        if any(Path(folder).iterdir()):
             run.log_folder(Path(folder), FIGURES)

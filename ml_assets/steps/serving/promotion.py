@@ -1,18 +1,16 @@
-"""Who serves: moving the champion alias, and the deployment runs that say who moved it, when and why.
+"""Who serves: promoting a version by hand, and going back to the one before.
 
 Only the registry and the runs are needed: a person does this from any machine, without an engine.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import PromotionError
+from ml_assets.steps.serving.may_serve import other_target, rollback_trouble
+from ml_assets.steps.serving.moves import Move, move_champion
 from ml_assets.steps.serving.version_tags import (
-    ACTION_TAG,
-    BEFORE_TAG,
-    CHALLENGER,
     CHAMPION,
     DEPLOYMENT_TAG,
     DEVELOPMENT_TAG,
@@ -24,92 +22,18 @@ from ml_assets.steps.serving.version_tags import (
     OWNER_TAG,
     PASSED,
     PREVIOUS_TAG,
-    REASON_TAG,
     REASONS_TAG,
     REFUSED,
     ROLLED_BACK_TAG,
-    VERSION_TAG,
-    WHO_TAG,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ml_assets.platform.protocol import Registry, Run, Tracking
-    from ml_assets.spec.model import ModelSpec
+    from ml_assets.steps.serving.moves import Desk
 
-Action = Literal["promote", "rollback"]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """Where the versions of one model are, and their runs."""
-
-    spec: ModelSpec
-    registry: Registry
-    tracking: Tracking
-
-    @property
-    def name(self) -> str:
-        """The registered model."""
-        return self.spec.registered_model
-
-    def champion(self) -> int | None:
-        """The version that serves."""
-        return self.registry.version_of(self.name, CHAMPION)
-
-    def tags(self, version: int) -> Mapping[str, str]:
-        """The tags of a version."""
-        return self.registry.tags(self.name, version)
-
-
-@dataclass(frozen=True)
-class Move:
-    """One move of the champion alias: to ``version``, from ``before`` (None: from nowhere)."""
-
-    action: Action
-    version: int
-    before: int | None
-    who: str
-    reason: str
-    forced: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def run_tags(self) -> dict[str, str]:
-        """What its deployment run says."""
-        return {
-            ACTION_TAG: self.action,
-            VERSION_TAG: str(self.version),
-            BEFORE_TAG: str(self.before or ""),
-            WHO_TAG: self.who,
-            REASON_TAG: self.reason,
-            **({FORCED_TAG: "true"} if self.forced else {}),
-            "mlflow.user": self.who,
-            **self.tags,
-        }
-
-
-def move_champion(desk: Desk, move: Move) -> Run:
-    """Move the alias within a deployment run; the version that loses it becomes the challenger.
-
-    Raises
-    ------
-    PromotionError
-        With the rule ``promotion_compare_and_set`` when the champion is not ``move.before`` any more;
-        the run is FAILED then, and the alias stays.
-    """
-    with desk.tracking.run(
-        desk.spec.experiment("deployment"),
-        name=f"{move.action} version {move.version}",
-        tags=move.run_tags,
-    ) as run:
-        desk.registry.move_alias(desk.name, CHAMPION, move.version, expected=move.before)
-        if move.before is not None:
-            desk.registry.set_alias(desk.name, CHALLENGER, move.before)
-        elif desk.registry.version_of(desk.name, CHALLENGER) == move.version:
-            desk.registry.remove_alias(desk.name, CHALLENGER)
-    return run
+#: What is said of a version that a tag does not speak of yet: tags cannot be taken away again.
+_UNSAID = {GATES_TAG: REFUSED, FORCED_TAG: "", ROLLED_BACK_TAG: ""}
 
 
 def promote(
@@ -123,8 +47,9 @@ def promote(
     Raises
     ------
     PromotionError
-        When there is no version, no reason, or the version did not pass its gates and ``force`` is
-        not given; or when somebody else moves the alias at the same time.
+        When there is no version, no reason, or ``force`` is not given and the version did not pass
+        its gates or predicts something else than the declaration says; or when somebody else moves
+        the alias at the same time. The version's tags are then as they were.
     DataError
         When the version does not exist.
     """
@@ -140,12 +65,18 @@ def promote(
         if tags.get(GATES_TAG) != REFUSED:
             return None
         before, said = None, {ROLLED_BACK_TAG: ""}
-    forced = _must_force(desk, chosen, tags, force=force)
+    other = other_target(desk.spec, tags)
+    forced = _must_force(desk, chosen, tags, other, force=force)
     if forced:
         said |= {GATES_TAG: FORCED, FORCED_TAG: f"{who}: {reason}"}
     desk.registry.tag(desk.name, chosen, said)
-    move = Move("promote", chosen, before, who, reason, forced, _links(desk, tags))
-    run = move_champion(desk, move)
+    move = Move("promote", chosen, before, who, reason, forced, other, _links(desk, tags))
+    try:
+        run = move_champion(desk, move)
+    except PromotionError:
+        before_it = {**_UNSAID, **tags}
+        desk.registry.tag(desk.name, chosen, {k: before_it[k] for k in said if k in before_it})
+        raise
     desk.registry.tag(desk.name, chosen, {DEPLOYMENT_TAG: run.run_id})
     return move
 
@@ -158,7 +89,9 @@ def rollback(desk: Desk, *, reason: str, who: str) -> Move:
     Raises
     ------
     PromotionError
-        When there is no champion, no reason, no record of an earlier champion, or it is gone.
+        When there is no champion, no reason, no record of an earlier champion, or it would not serve:
+        it is gone, was refused, was taken back itself, or predicts something else than the declaration
+        says.
     """
     _refuse_silence(reason, "rollback")
     champion = desk.champion()
@@ -175,13 +108,13 @@ def rollback(desk: Desk, *, reason: str, who: str) -> Move:
             fix=f"name a version yourself: ml-assets promote {desk.spec.name} --version N --reason …",
             rule="promotion_rollback_target",
         )
-    stored = desk.registry.versions(desk.name)
-    if target not in stored:
+    if trouble := rollback_trouble(desk.spec, desk.registry, target):
+        stored = ", ".join(str(v) for v in desk.registry.versions(desk.name))
         raise PromotionError(
             f"{desk.name}, champion version {champion}",
-            found=f"version {target}, the champion before it, does not exist any more",
-            expected=f"one of {', '.join(map(str, stored))}",
-            fix=f"name one of them: ml-assets promote {desk.spec.name} --version N --reason …",
+            found=f"version {target}, the champion before it, {trouble}",
+            expected=f"a version that would serve, of {stored}",
+            fix=f"name one yourself: ml-assets promote {desk.spec.name} --version N --reason …",
             rule="promotion_rollback_target",
         )
     move = Move("rollback", target, champion, who, reason, tags=_links(desk, desk.tags(target)))
@@ -221,19 +154,30 @@ def _refuse_stranger(desk: Desk, version: int, tags: Mapping[str, str]) -> None:
         )
 
 
-def _must_force(desk: Desk, version: int, tags: Mapping[str, str], *, force: bool) -> bool:
-    """Whether a promotion goes against what was measured; refuse it unless that is asked for."""
-    if tags.get(GATES_TAG) in {PASSED, NOT_YET}:
+def _must_force(
+    desk: Desk, version: int, tags: Mapping[str, str], other: str, *, force: bool
+) -> bool:
+    """Whether a promotion goes against what is known; refuse it unless that is asked for."""
+    passed = tags.get(GATES_TAG) in {PASSED, NOT_YET}
+    if passed and not other:
         return False
     if force:
         return True
-    why = tags.get(REASONS_TAG) or "no record of its gates"
+    command = f"ml-assets promote {desk.spec.name} --version {version} --force --reason …"
+    if other:
+        raise PromotionError(
+            f"{desk.name} version {version}",
+            found=f"it predicts something else than the declaration says: {other}",
+            expected="a version of what is declared: predictions are checked against the declaration",
+            fix="choose another version, or declare again what this one predicts (then no force is "
+            f"needed); a person who answers for it: {command}",
+            rule="predictions_schema",
+        )
     raise PromotionError(
         f"{desk.name} version {version}",
-        found=f"it did not pass its gates: {why}",
+        found=f"it did not pass its gates: {tags.get(REASONS_TAG) or 'no record of its gates'}",
         expected="a version that passed, or a person who answers for it",
-        fix=f"choose another version, or: ml-assets promote {desk.spec.name} --version {version} "
-        "--force --reason …",
+        fix=f"choose another version, or: {command}",
         rule="promotion_absolute",
     )
 

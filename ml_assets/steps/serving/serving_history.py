@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ml_assets.spec.errors import DataError, PromotionError
+from ml_assets.steps.serving.may_serve import other_target, rollback_trouble
 from ml_assets.steps.serving.promotion import recorded
 from ml_assets.steps.serving.version_tags import (
     ACTION_TAG,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ml_assets.platform.protocol import RunInfo
-    from ml_assets.steps.serving.promotion import Desk
+    from ml_assets.steps.serving.moves import Desk
 
 MOVES = ("promote", "rollback")
 SCORING = "score"
@@ -68,8 +69,10 @@ class Event:
 class Standing:
     """The version that serves, how it came to, and what stands around it.
 
-    ``rollback_to`` is what a rollback would restore (0: it is the first; None: no record); ``refused`` says why the challenger was refused
-    (empty: it was not). ``runs`` are the pages of its runs by experiment.
+    ``other`` says what it predicts when that is something else than the declaration says (empty: it
+    is not). ``rollback_to`` is what a rollback would restore (0: it is the first; None: no record), and
+    ``rollback_trouble`` why it would not. ``refused`` says why the challenger was refused (empty: it was
+    not). ``runs`` are the pages of its runs by experiment.
     """
 
     version: int
@@ -77,7 +80,9 @@ class Standing:
     moved: Event | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     runs: Mapping[str, str] = field(default_factory=dict)
+    other: str = ""
     rollback_to: int | None = None
+    rollback_trouble: str = ""
     challenger: int | None = None
     refused: str = ""
 
@@ -118,6 +123,7 @@ def standing(desk: Desk) -> Standing:
     challenger = desk.registry.version_of(desk.name, CHALLENGER)
     evaluation, deployment = runs.get("evaluation"), runs.get("deployment")
     metrics = evaluation.metrics if evaluation else {}
+    before = recorded(tags)
     return Standing(
         version=champion,
         gates=tags.get(GATES_TAG, "unknown"),
@@ -128,7 +134,9 @@ def standing(desk: Desk) -> Standing:
             if k.startswith("holdout_") and k != "holdout_rows"
         },
         runs={purpose: run.url for purpose, run in runs.items()},
-        rollback_to=recorded(tags),
+        other=other_target(desk.spec, tags),
+        rollback_to=before,
+        rollback_trouble=rollback_trouble(desk.spec, desk.registry, before) if before else "",
         challenger=challenger,
         refused=desk.tags(challenger).get(REASONS_TAG, "") if challenger else "",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,12 +12,16 @@ if TYPE_CHECKING:
     from ml_assets.platform.protocol import Platform
     from ml_assets.spec.model import ModelSpec
 
+_MAX_CLASSES = 300
+
 #: The version that serves, and the one that lost the latest comparison or was replaced in it.
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 OWNER_TAG = "ml_assets.name"
 SPEC_TAG = "ml_assets.spec_hash"
 TARGET_TAG = "ml_assets.target"
+#: The declared classes behind the hash in ``TARGET_TAG``, for people; empty where there are none.
+CLASSES_TAG = "ml_assets.classes"
 HOLDOUT_TAG = "ml_assets.holdout_from"
 EVALUATION_TAG = "ml_assets.evaluation_run_id"
 DEVELOPMENT_TAG = "ml_assets.development_run_id"
@@ -50,6 +55,14 @@ def target(spec: ModelSpec) -> str:
         return spec.model_type
     text = repr(spec.label.classes)
     return f"{spec.model_type} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def class_list(spec: ModelSpec) -> str:
+    """Write the declared classes for people: as JSON, cut off when they are many; empty without."""
+    if not spec.class_names:
+        return ""
+    text = json.dumps([*spec.class_names], ensure_ascii=False)
+    return text if len(text) <= _MAX_CLASSES else f"{text[: _MAX_CLASSES - 1]}…"
 
 
 def development_run(platform: Platform, tags: Mapping[str, str]) -> str:

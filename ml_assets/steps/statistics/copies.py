@@ -18,6 +18,8 @@ LEAST_ROWS, LEAST_OF_CLASS, LEAST_OF_IDS, LEAST_TIMES = 20, 5, 100, 10
 SAME_ORDER = 1e-6
 #: Whole numbers count the rows when their range is less than so many times the number of rows.
 DENSE = 10
+#: A value of a key with so many rows on average is a category rather than somebody's identity.
+MANY_EACH = 50
 #: More numbers than this are no copy of classes, and are not compared as such.
 MOST_ROUNDED = 2000
 
@@ -86,6 +88,39 @@ def identity_of(levels: Levels, times: Array, of_rows: int) -> str:
         return "row id"
     timely = levels.ordered and levels.count >= LEAST_TIMES
     return "event time" if timely and abs(spearman(levels, times)) >= 1 - SAME_ORDER else ""
+
+
+def repeats_key(levels: Levels, feature: Array, key_levels: Levels, key: Array) -> bool:
+    """Whether a feature holds the values of a key, under whatever name and type.
+
+    Compared where both are known: numbers, and texts that all read as numbers, by their value, other
+    texts as they are. A key of fewer than ``LEAST_OF_IDS`` different values, or with ``MANY_EACH`` rows
+    of each, is a category that comes again (an airport), and may be learned.
+    """
+    import numpy as np
+
+    if levels.ordered != key_levels.ordered or key_levels.count < LEAST_OF_IDS:
+        return False
+    known = np.ones(len(key), dtype=bool)
+    for side in (levels, key_levels):
+        known &= (side.codes < side.count - 1) if side.null else True
+    rows = np.flatnonzero(known)
+    different = len(np.unique(key_levels.codes[rows]))
+    if different < LEAST_OF_IDS or len(rows) >= MANY_EACH * different:
+        return False
+    mine, theirs = _plain(levels, feature), _plain(key_levels, key)
+    first = rows[:LEAST_OF_IDS]
+    return bool((mine[first] == theirs[first]).all() and (mine[rows] == theirs[rows]).all())
+
+
+def _plain(levels: Levels, values: Array) -> Array:
+    """The values of a column as numbers when they are some (null: NaN), else as they are."""
+    import numpy as np
+
+    if levels.numbers is None:
+        return values
+    found: Array = np.append(levels.numbers, np.nan)[levels.codes]
+    return found
 
 
 def _numbering(levels: Levels, rows: int) -> bool:

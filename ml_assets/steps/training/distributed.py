@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from ml_assets.spec.model import Distributed, ModelSpec
+    from ml_assets.spec.model import ModelSpec
+    from ml_assets.spec.training import Distributed
     from ml_assets.steps.training.training_rows import TrainingRows
 
 _FIELD = "estimator.distributed"

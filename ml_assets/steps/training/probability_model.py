@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ml_assets.spec.libraries import is_xgboost
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -24,9 +26,9 @@ def probability_model(model: Any, features: pd.DataFrame, labels: np.ndarray) ->
     """
     from sklearn.pipeline import Pipeline
 
-    if _is_xgboost(model):
+    if is_xgboost(model):
         return _as_regressor(model)
-    if isinstance(model, Pipeline) and _is_xgboost(model.steps[-1][1]):
+    if isinstance(model, Pipeline) and is_xgboost(model.steps[-1][1]):
         name, classifier = model.steps[-1]
         return Pipeline([*model.steps[:-1], (name, _as_regressor(classifier))])
     return _stacked(model, features, labels)
@@ -51,7 +53,3 @@ def _stacked(model: Any, features: pd.DataFrame, labels: np.ndarray) -> Any:
     passed_on = LinearRegression(fit_intercept=False).fit(np.array([[0.0], [1.0]]), [0.0, 1.0])
     passed_on.coef_ = np.array([1.0])
     return Pipeline([("probability", stacked), ("passed_on", passed_on)])
-
-
-def _is_xgboost(model: Any) -> bool:
-    return any(c.__module__ == "xgboost.sklearn" for c in type(model).__mro__)

@@ -2,7 +2,7 @@
 
 It is packed into a wheel of its own and runs in the emulator's bare environment. ``STAND_IN`` in the
 environment says what it does beside answering each task: ``slow`` (half a second for each), ``long`` (three seconds),
-``hang`` (after the first report), ``raise`` (at the second task), ``silent`` (no last message), ``red``
+``hang`` (after the first report), ``raise`` (at the second task), ``leak`` (with a token in the text), ``silent`` (no last message), ``red``
 (a blocking check), ``broken`` (an error is reported), ``stranger`` (another asset is),
 ``newer`` (with a field that nobody knows).
 Each task that is worked on leaves a line in the file ``WORKED``: work that is done twice is seen.
@@ -31,6 +31,10 @@ def main() -> None:
     for number, task in enumerate(tasks):
         if mode == "raise" and number == 1:
             raise ValueError("the column is missing")
+        if mode == "leak":
+            raise ValueError(
+                "refused: Bearer dapi0123456789abcdef0123456789abcdef at b0ss:hunter2@db"
+            )
         work_on(task, mode)
         messages.custom({REPORT: report(task, mode)})
         if mode == "hang":

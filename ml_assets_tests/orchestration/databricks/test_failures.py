@@ -42,6 +42,7 @@ class TestTheTask:
         assert metadata["databricks_run_url"].startswith(bench.emulator.host)
         assert bench.materialized == {"one"}
         assert bench.sessions == []
+        assert bench.worked == ["one"], "serverless would have started it three times more"
 
     def test_without_a_last_message_has_failed(self, bench):
         bench.behave("silent")
@@ -131,6 +132,24 @@ class TestTheWorkspace:
         result = bench.run(retry_deadline_seconds=20)
         assert result.success
         assert bench.worked == ["one", "two"]
+
+    def test_may_ask_to_be_left_alone_for_a_while(self, bench):
+        bench.behave("slow")
+        fault = bench.emulator.faults.add(GET, status=429, retry_after=2)
+        assert bench.run(retry_deadline_seconds=20).success
+        assert fault.hits == 1
+        [refused] = [r for r in bench.emulator.requests.matching(GET) if r.status == 429]
+        later = [r.at for r in bench.emulator.requests.matching(GET) if r.at > refused.at]
+        assert min(later) - refused.at > 1.9
+
+    def test_may_not_ask_for_more_time_than_there_is(self, bench):
+        bench.behave("hang")
+        bench.emulator.faults.add(GET, times=10**6, status=429, retry_after=3600)
+        run = in_a_thread(bench, retry_deadline_seconds=3)
+        text = failure_of(run())
+        assert "for 3 seconds no answer but: injected by the test" in text
+        wait_until(lambda: bench.job_runs == ["CANCELED"], 10, "the end of the job run")
+        bench.emulator.faults.clear()
 
     def test_may_lose_the_answers_to_messages(self, bench):
         bench.behave("slow")
@@ -300,6 +319,31 @@ class TestTheLauncher:
         monkeypatch.setattr(launch, "_FRESH", 0.0)
         assert self.execute_again(stored, bench, first).success
         assert bench.job_runs == ["SUCCESS", "SUCCESS"]
+
+    def test_whose_folder_could_not_be_removed_is_not_taken_for_the_work_of_now(
+        self, stored, bench
+    ):
+        """Somebody materializes the same again: what was told already is no answer to that."""
+        fault = bench.emulator.faults.add("DELETE .*/sessions/", times=10**6, status=400)
+        first = self.execute(stored, bench)
+        assert first.success
+        assert fault.hits
+        assert len(bench.sessions) == 1
+        bench.emulator.faults.clear()
+        assert self.execute_again(stored, bench, first.run_id).success
+        assert bench.worked == ["one", "two"] * 2
+        assert bench.sessions == []
+
+    def test_is_killed_before_it_knows_the_id(self, stored, bench):
+        bench.behave("slow")
+        bench.emulator.faults.add("GET .*/runs/get$", times=10**6, delay=5)
+        submitted = bench.emulator.faults.lose_response(SUBMIT, times=10**6)
+        first = self.kill_one(stored, bench, lambda: submitted.hits and bench.job_runs)
+        bench.emulator.faults.clear()
+        assert self.execute_again(stored, bench, first).success
+        assert bench.worked == ["one", "two"], "no work was done twice"
+        assert bench.job_runs == ["SUCCESS"]
+        assert bench.sessions == []
 
     def test_that_had_not_submitted_submits(self, stored, bench):
         fault = bench.emulator.faults.drop(SUBMIT, times=10**6)

@@ -134,6 +134,16 @@ class TestSecrets:
         assert token not in dg.serialize_value(job.get_job_snapshot())
         assert "OTHER_TOKEN" in dg.serialize_value(job.get_job_snapshot())
 
+    def test_a_token_in_the_text_of_an_error_is_not_shown(self, bench):
+        bench.behave("leak")
+        text = failure_of(bench.run())
+        assert "ValueError: refused: Bearer [redacted]" in text
+        stored = [
+            repr(event)
+            for event in bench.instance.all_logs(next(iter(bench.instance.get_runs())).run_id)
+        ]
+        assert "dapi0123456789abcdef" not in text + "".join(stored)
+
     @pytest.mark.parametrize("token", ["dapi0123", {"value": "dapi0123"}, None])
     def test_a_literal_token_is_refused(self, token):
         with pytest.raises(SpecError) as refused:

@@ -81,10 +81,11 @@ def custom(number):
 
 @pytest.fixture
 def handler(reader):
-    context = dg.build_asset_context()
-    handler = dg.PipesMessageHandler(context, reader)
-    with reader.read_messages(handler):
-        yield handler
+    # Closed here: by the garbage collector it would be at any moment, and importing modules then.
+    with dg.build_asset_context() as context:
+        handler = dg.PipesMessageHandler(context, reader)
+        with reader.read_messages(handler):
+            yield handler
 
 
 class TestMessages:
@@ -110,6 +111,33 @@ class TestMessages:
         reader.pull()
         assert self.numbers(handler) == [1]
         volume.files["/s/1.json"] = whole.encode()
+        reader.pull()
+        assert self.numbers(handler) == [1, 2]
+
+    def test_half_a_letter_is_waited_for_too(self, volume, reader, handler):
+        written = custom("é")
+        whole = json.dumps(json.loads(written), ensure_ascii=False).encode()
+        volume.files["/s/1.json"] = whole[: whole.index("é".encode()) + 1]
+        reader.pull()
+        assert self.numbers(handler) == []
+        volume.files["/s/1.json"] = whole
+        reader.pull()
+        assert self.numbers(handler) == ["é"]
+
+    def test_a_chunk_of_several_megabytes_is_read_whole(self, volume, reader, handler):
+        lines = [custom(n) if n % 2 else custom("x" * 1_000_000) for n in range(1, 5)]
+        volume.files["/s/1.json"] = "\n".join(lines).encode()
+        reader.pull()
+        assert [n if isinstance(n, int) else len(n) for n in self.numbers(handler)] == [
+            *(1, 1_000_000, 3, 1_000_000)
+        ]
+
+    def test_a_chunk_that_arrives_before_an_earlier_one_waits_for_it(self, volume, reader, handler):
+        volume.files["/s/2.json"] = custom(2).encode()
+        reader.pull()
+        assert self.numbers(handler) == []
+        volume.files["/s/1.json"] = custom(1).encode()
+        reader.pull()
         reader.pull()
         assert self.numbers(handler) == [1, 2]
 

@@ -13,6 +13,7 @@ from ml_assets.orchestration.databricks import wheel as module
 from ml_assets.orchestration.databricks.compute import SERVERLESS_DEPENDENCIES
 from ml_assets.orchestration.databricks.errors import WheelError
 from ml_assets.orchestration.databricks.wheel import build_wheel, digest_of, find_wheel
+from ml_assets_tests.emulator.fixtures import VOLUME
 from ml_assets_tests.emulator.wheels import make_wheel
 
 ROOT = Path(__file__).parents[3]
@@ -144,6 +145,15 @@ def test_two_who_upload_at_the_same_time_do_not_disturb_each_other(bench):
     assert bench.run().success
     assert bench.run().success
     assert [r.status for r in bench.emulator.requests.matching(r"PUT .*\.whl")] == [204, 409]
+
+
+def test_half_a_wheel_in_the_volume_is_replaced(bench):
+    assert bench.run().success
+    [wheel] = Path(bench.emulator.unity.volume_path(VOLUME)).rglob("*.whl")
+    whole = wheel.read_bytes()
+    wheel.write_bytes(whole[:100])
+    assert bench.run().success
+    assert wheel.read_bytes() == whole
 
 
 def test_serverless_installs_what_the_extra_says():

@@ -12,10 +12,12 @@ from databricks.sdk.service.iam import ComplexValue, User
 from ml_assets.orchestration.doctor import catalog, compute, machine
 from ml_assets.orchestration.doctor.workspace import Workspace
 from ml_assets.orchestration.settings import databricks_settings
-from ml_assets.orchestration.settings_compute import NewCluster
+from ml_assets.orchestration.settings.compute import NewCluster
 from ml_assets_tests.emulator.fixtures import CLUSTER, VOLUME, WAREHOUSE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ml_assets_tests.emulator.server import Emulator
     from ml_assets_tests.orchestration.doctor.conftest import Clinic
 
@@ -81,6 +83,48 @@ def test_no_host_at_all(on_databricks: Clinic, monkeypatch: pytest.MonkeyPatch) 
     found = on_databricks.results()["workspace"]
     assert found.state == "broken"
     assert "DATABRICKS_HOST" in found.fix
+
+
+def test_what_a_browser_shows_of_a_page_is_an_address_too(
+    on_databricks: Clinic, workspace: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", f" {workspace.host}/browse/?o=123#job/7")
+    assert on_databricks.results()["workspace"].found == f"{workspace.host} answers"
+
+
+def test_a_host_without_its_scheme_is_asked_by_https(
+    on_databricks: Clinic, workspace: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_assets.orchestration.settings.RETRY_SECONDS", 1)
+    monkeypatch.setenv("DATABRICKS_HOST", workspace.host.removeprefix("http://"))
+    found = on_databricks.results()["workspace"]
+    assert found.state == "broken", "the emulator speaks no TLS"
+    assert found.found.startswith(f"https://{workspace.host.removeprefix('http://')}")
+
+
+def test_a_profile_that_does_not_exist(
+    on_databricks: Clinic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "databrickscfg"
+    file.write_text("[other]\nhost = https://example.com\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    on_databricks.section["profile"] = "mine"
+    found = on_databricks.results()["workspace"]
+    assert found.state == "broken"
+    assert f"{file} has no mine profile configured" in found.found
+    assert "databricks auth login" in found.fix
+
+
+@pytest.mark.parametrize("runtime", ["15.4.x-cpu-ml-scala2.12", "16.4.x-gpu-ml-scala2.13"])
+def test_a_new_cluster_of_an_old_runtime_is_refused_before_anything_is_asked(
+    on_databricks: Clinic, runtime: str
+) -> None:
+    cluster = {"spark_version": runtime, "node_type_id": "i3.xlarge"}
+    on_databricks.section["compute"] = {"new_cluster": cluster}
+    results = on_databricks.results()
+    assert results["settings"].state == "broken"
+    assert f"runtime {runtime} is older than 17.3" in results["settings"].found
+    assert "workspace" not in results
 
 
 def test_settings_that_are_wrong_stop_it_there(on_databricks: Clinic) -> None:

@@ -52,3 +52,28 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Open one platform for a module; MLflow's database is made once (that takes seconds)."""
     with open_platform(tmp_path_factory.mktemp("lasting") / "home") as opened:
         yield opened
+
+
+@contextlib.contextmanager
+def open_strict(home: Path) -> Iterator[Platform]:
+    """Open the platform whose registry refuses what Unity Catalog refuses; no engine is started."""
+    from ml_assets_tests.platform.strict import StrictPlatform
+
+    yield StrictPlatform(home)
+
+
+#: Every registry that this environment has; the client of Databricks comes with its own.
+_REGISTRIES: dict[str, Open] = (
+    {"databricks": open_platform}
+    if has_client()
+    else {"embedded": open_platform, "unity_catalog": open_strict}
+)
+
+
+@pytest.fixture(scope="module", params=_REGISTRIES.values(), ids=_REGISTRIES)
+def registering(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """Every platform with a registry of its own, one after the other, each for a module."""
+    with request.param(tmp_path_factory.mktemp("registering") / "home") as opened:
+        yield opened

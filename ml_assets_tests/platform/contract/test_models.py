@@ -215,6 +215,24 @@ def test_an_unknown_model_is_named(trained, uri):
         trained.shop.platform.features.package_info(uri)
 
 
+def test_other_numbers_are_scored_and_a_text_for_a_number_is_refused(trained):
+    table = trained.shop.spec.feature_tables[1]
+    layout, platform = feature_layout(table), trained.shop.platform
+    stored, before = rows_of(platform.tables.read(table.table)), trained.score(trained.rows[KEYS])
+    names, ages = [r["customer"] for r in stored], [r["age"] for r in stored]
+    try:
+        whole = pa.array([int(age) for age in ages], pa.int32())
+        store(platform, layout, pa.table({"customer": names, "age": whole}))
+        assert trained.score(trained.rows[KEYS])["prediction"].equals(before["prediction"])
+
+        store(platform, layout, pa.table({"customer": names, "age": [str(a) for a in ages]}))
+        with pytest.raises(DataError, match="age is string, was double") as refused:
+            trained.score(trained.rows[KEYS])
+        assert refused.value.rule == "ml02_inputs_match_features"
+    finally:
+        store(platform, layout, pa.Table.from_pylist(stored))
+
+
 def test_the_packages_lookups_see_the_tables_as_they_are(trained):
     """The last of these tests: it replaces a table."""
     table = trained.shop.spec.feature_tables[1]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ml_assets.orchestration.demo.summary import AssetLine, RunSummary, asset_of, summarize
 from ml_assets.orchestration.names import asset_name
-from ml_assets.orchestration.summary import AssetLine, RunSummary, asset_of, summarize
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ml_assets.orchestration.settings_fields import DatabricksSettings, Settings
+from ml_assets.orchestration.settings.fields import DatabricksSettings, Settings
 from ml_assets.spec.errors import DeclarationError
 from ml_assets.spec.findings import Finding, as_error
 from ml_assets.spec.templates import render
@@ -43,7 +43,7 @@ def settings_file() -> Path | None:
     if configured := os.environ.get(CONFIG_VARIABLE):
         return Path(configured).expanduser().absolute()
     here = Path.cwd()
-    folders = (here, *here.parents, Path(__file__).parents[2])
+    folders = (here, *here.parents, Path(__file__).parents[3])
     return next((f / FILE_NAME for f in folders if (f / FILE_NAME).is_file()), None)
 
 

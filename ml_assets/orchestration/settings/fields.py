@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from ml_assets.orchestration.settings_compute import Compute, Id
+from ml_assets.orchestration.settings.compute import Compute, Id
 from ml_assets.spec.base import Declared, Duration, Identifier
 from ml_assets.spec.wording import refusal, refuse
 

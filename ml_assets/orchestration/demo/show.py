@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ml_assets.orchestration.summary import CheckLine, RunSummary
+    from ml_assets.orchestration.demo.summary import CheckLine, RunSummary
 
 
 def show_summary(console: Console, summary: RunSummary) -> None:

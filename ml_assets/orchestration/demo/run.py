@@ -16,21 +16,21 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 
-from ml_assets.orchestration.flushing import flushing_at_the_end
+from ml_assets.orchestration.demo.flushing import flushing_at_the_end
+from ml_assets.orchestration.demo.progress import Progress
+from ml_assets.orchestration.demo.show import show_summary
+from ml_assets.orchestration.demo.stopping import lasting_writer, stopping_like_ctrl_c
 from ml_assets.orchestration.instance import code_location, open_instance, prepare_dagster_home
 from ml_assets.orchestration.names import MODEL_TAG
 from ml_assets.orchestration.orphans import process_tags, refuse_second, report_stopped
-from ml_assets.orchestration.progress import Progress
 from ml_assets.orchestration.resources import platform_name
-from ml_assets.orchestration.show import show_summary
-from ml_assets.orchestration.stopping import lasting_writer, stopping_like_ctrl_c
 from ml_assets.spec.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
 
-    from ml_assets.orchestration.summary import RunSummary
+    from ml_assets.orchestration.demo.summary import RunSummary
 
 INTERRUPTED = 130
 #: Our own lines are enough on the terminal: Dagster's go into its event log only.
