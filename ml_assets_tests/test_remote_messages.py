@@ -94,6 +94,17 @@ def test_a_chunk_that_may_have_been_seen_is_written_again_as_it_was(tmp_path, mo
     assert written(tmp_path) == [[1], [2]]
 
 
+def test_the_error_that_ends_a_job_shows_no_token(tmp_path):
+    """Also one that is raised before any report: dagster-pipes sends it as it is."""
+    token = "dapi0123456789abcdef0123456789abcdef"
+    closed = {"error": {"message": f"401 for {token}", "stack": [f"Bearer {token}"]}}
+    with PromptWriter(interval=60).open({"path": str(tmp_path)}) as channel:
+        channel.write_message({"n": 1, "method": "closed", "params": closed})
+    text = (tmp_path / "1.json").read_text()
+    assert token not in text
+    assert "401 for [redacted]" in text
+
+
 def test_a_second_attempt_writes_over_nothing_and_says_what_happened(tmp_path):
     (tmp_path / "1.json").write_text("{}")
     with (

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from ml_assets.spec.errors import SpecError, did_you_mean
 from ml_assets.spec.redaction import redacted, redacted_values
 
+#: What of a report is text for people. The rest names tables and versions: other steps read it.
+_FOR_PEOPLE = ("error", "skipped", "verdicts")
+
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
 
@@ -104,7 +107,9 @@ def do(work: Work, platform: Platform, recipe: Recipe, pipes: PipesContext) -> N
     from ml_assets.steps.worker import run, stopped
 
     def send(report: Report) -> None:
-        pipes.report_custom_message({REPORT: redacted_values(report.to_json())})
+        values = report.to_json()
+        shown = {name: redacted_values(values[name]) for name in _FOR_PEOPLE}
+        pipes.report_custom_message({REPORT: {**values, **shown}})
 
     reports = run(work, platform, recipe, send)
     pipes.report_custom_message({DONE: len(reports)})

@@ -6,7 +6,7 @@ its last message: a large part of a short job run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import StringIO
 from json import dumps
@@ -20,6 +20,7 @@ from dagster_pipes import (
 )
 
 from ml_assets.spec.errors import MlAssetsError
+from ml_assets.spec.redaction import redacted_values
 
 _PATIENCE = 60.0
 
@@ -88,10 +89,19 @@ class PromptChannel(PipesBufferedFilesystemMessageWriterChannel):
 
     def _write_new(self) -> bool:
         """Write one chunk; False when there is nothing to write."""
-        self._unwritten = self._unwritten or "\n".join(map(dumps, self.flush_messages()))
+        self._unwritten = self._unwritten or "\n".join(
+            dumps(_shown(message)) for message in self.flush_messages()
+        )
         if not self._unwritten:
             return False
         self.upload_messages_chunk(StringIO(self._unwritten), self._counter)
         self._counter += 1
         self._unwritten = ""
         return True
+
+
+def _shown(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message without secrets; a report has chosen by itself what of it is text for people."""
+    if message.get("method") == "report_custom_message":
+        return message
+    return {**message, "params": redacted_values(message.get("params"))}

@@ -36,6 +36,11 @@ def with_derived(declared: Mapping[str, Any]) -> dict[str, Any]:
         part = declared.get(name, {} if name == "split" else None)
         if isinstance(part, Mapping) and values:
             filled[name] = {**values, **part}
+    if (
+        isinstance(split := declared.get("split"), Split)
+        and "embargo" not in split.model_fields_set
+    ):
+        filled["split"] = Split.model_validate({**split.model_dump(), **parts["split"]})
     if isinstance(label := declared.get("label"), BaseModel):
         filled["label"] = _with_tags(label, parts["label"])
     training = _table(declared, "training")

@@ -116,6 +116,10 @@ class PromotionError(MlAssetsError):
     """A version may not become the champion, or the champion is another one by now."""
 
 
+class OvertakenError(PromotionError):
+    """The champion alias was moved, and somebody else has moved it on since."""
+
+
 def closest(word: str, allowed: Iterable[str]) -> str | None:
     """Find the allowed word that was probably meant; case does not matter.
 

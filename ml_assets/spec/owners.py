@@ -112,7 +112,10 @@ def _sources_of_reused(tables: Any, find: Find) -> dict[str, Any]:
     found: dict[str, Source] = {}
     reused = [t for t in tables or () if isinstance(t, FeatureTable) and t.reuse]
     for table in reused:
-        owner = find(owner_of(table.reuse or ""))
+        try:
+            owner = find(owner_of(table.reuse or ""))
+        except NoOwnerError:  # A table that is resolved already, where owners cannot be asked.
+            return {}
         for name in table.sources:
             path = owner.sources[name].reuse or f"{owner.name}/{name}"
             source = owner.sources[name].model_copy(update={"reuse": path})

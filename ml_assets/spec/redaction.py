@@ -12,6 +12,7 @@ REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT)_?KEY", re.IGNORECASE
 )
+_PLACE = re.compile(r"_(SCOPE|NAME|FILE|PATH|DIR|PROVIDER|URL|URI|TYPE)$", re.IGNORECASE)
 #: Shorter values are words, and would be found everywhere.
 _SHORTEST = 8
 #: What is a secret by its form, or by what stands before it, which is kept.
@@ -22,11 +23,20 @@ _PATTERNS = (
     re.compile(
         r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
     ),
-    re.compile(r"(\b(?:bearer|basic) )(?=[^\s]*\d)[\w.~+/=-]{16,}", re.IGNORECASE),
+    re.compile(
+        r"((?:\bbearer|authorization['\"]?\s*[:=]\s*['\"]?basic) )(?=[^\s]*\d)[\w.~+/=-]{16,}",
+        re.IGNORECASE,
+    ),
+    re.compile(r"([?&]sig=)[^\s&]{12,}"),
+    # Tokens and keys mix digits with letters; numbers, paths and dotted names are something else.
     re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
     re.compile(
-        r"((?:password|passwd|pwd|secret|token|(?:api|access|account|private)[_-]?key|sig)"
-        r"""['"]?\s*[:=]\s*['"]?)(?=[^\s'",;&)\]}]*\d)[^\s'",;&()\[\]{}]{12,}""",
+        r"((?:secret|token|(?:api|access|account|private)[_-]?key)"
+        r"""['"]?\s*[:=]\s*['"]?)(?=[\w+=~-]*\d)(?=[\w+=~-]*[a-z])[\w+=~-][\w+/=~-]{11,}""",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"((?:password|passwd)['\"]?\s*[:=]\s*['\"]?)(?=[^\s'\",;&)\]}]*\d)[^\s'\",;&()\[\]{}/]{6,}",
         re.IGNORECASE,
     ),
 )
@@ -44,15 +54,26 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     'GET https://me:[redacted]@example.com/simple failed'
     >>> redacted("column 'token' is missing; password: (none)")
     "column 'token' is missing; password: (none)"
+    >>> redacted("PWD=/Workspace/user1/x, n_token: 123456789012, 'secret': 'main.features.v2_table'")
+    "PWD=/Workspace/user1/x, n_token: 123456789012, 'secret': 'main.features.v2_table'"
     >>> redacted("it is hunter2hunter2", {"DB_PASSWORD": "hunter2hunter2"})
     'it is [redacted]'
     """
     for name, value in (os.environ if environment is None else environment).items():
-        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
-            text = text.replace(value, REDACTED)
+        if _is_secret(name) and len(value) >= _SHORTEST:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", REDACTED, text)
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{REDACTED}", text)
     return text
+
+
+def _is_secret(variable: str) -> bool:
+    """Whether a variable holds a secret, and not where one lies.
+
+    >>> _is_secret("DATABRICKS_TOKEN"), _is_secret("SECRET_SCOPE"), _is_secret("CREDENTIALS_FILE")
+    (True, False, False)
+    """
+    return bool(_SECRET_NAME.search(variable)) and not _PLACE.search(variable)
 
 
 def redacted_values(values: Any) -> Any:

@@ -11,6 +11,7 @@ from ml_assets.spec.errors import DeclarationError
 from ml_assets.spec.loader import spec_from_mapping
 from ml_assets.spec.model import ModelSpec
 from ml_assets.spec.reference import markdown
+from ml_assets.spec.training import Split
 from ml_assets_tests import tiny
 
 
@@ -95,3 +96,11 @@ def test_the_reference_and_the_schema_say_what_may_be_left_out() -> None:
     assert "training_set" not in needed["required"]
     assert needed["$defs"]["Label"]["required"] == ["transform", "name", "column"]
     assert {"table", "sources"} <= set(needed["$defs"]["FeatureTable"]["required"])
+
+
+@pytest.mark.parametrize(("split", "days"), [({}, 3), ({"embargo": timedelta(days=1)}, 1)])
+def test_a_split_that_was_built_in_python_has_the_embargo_too(
+    split: dict[str, Any], days: int
+) -> None:
+    spec = built(short(horizon="3 days") | {"split": Split(holdout=0.3, **split)})
+    assert (spec.split.embargo, spec.split.holdout) == (timedelta(days=days), 0.3)

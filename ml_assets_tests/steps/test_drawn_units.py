@@ -219,3 +219,13 @@ def test_one_unit_says_nothing():
     labels, pair = rows_of("regression", 100)
     for found in by_units("regression", labels, pair, units_of([100])).values():
         assert np.isnan([found.low, found.high]).all()
+
+
+def test_few_units_of_one_class_each_say_nothing():
+    """Only draws of both have an AUC, and all of these are the same rows: no interval of no width."""
+    labels, scores = np.repeat([0, 1], 3), np.array([[0.1, 0.5, 0.2, 0.4, 0.6, 0.7], [0.5] * 6])
+    found = by_units("binary_classification", labels, scores, units_of([3, 3]), "roc_auc")[
+        "roc_auc"
+    ]
+    assert found.difference > 0.2
+    assert np.isnan([found.low, found.high]).all()

@@ -154,6 +154,7 @@ def test_row_ids_and_times(feature: Any, identity: str) -> None:
 
 
 MANY = RNG.integers(0, 150, ROWS)
+ONCE = RNG.permutation(ROWS)
 NAMED = np.array([f"c{i}" for i in range(150)], dtype=object)[MANY]
 ELSEWHERE = np.where(np.arange(ROWS) % 7 == 0, np.nan, MANY)  # a lookup that found no row
 
@@ -170,10 +171,12 @@ ELSEWHERE = np.where(np.arange(ROWS) % 7 == 0, np.nan, MANY)  # a lookup that fo
         (MANY, np.where(np.arange(ROWS) == 5, MANY + 1.0, MANY), ""),
         (NAMED, MANY.astype("float64"), ""),
         (MANY, np.full(ROWS, np.nan), ""),
+        (ONCE, ONCE.astype("float64"), "row id"),
     ],
     ids=[
         "numbers", "text of a number", "strings", "where known", "a category that comes again",
         "a measurement of each", "one row differs", "another name", "nothing known",
+        "another one in every row",
     ],
 )  # fmt: skip
 def test_a_key_under_another_name_is_a_key(key: Any, feature: Any, identity: str) -> None:

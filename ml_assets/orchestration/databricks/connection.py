@@ -62,6 +62,8 @@ def address(host: str) -> str:
     if not host or host in _PLACEHOLDERS:
         return host
     parts = urlsplit(host if "://" in host else f"https://{host}")
+    if not parts.hostname or parts.netloc.endswith(":"):
+        return host  # Misspelled: the error names what was written.
     return f"{parts.scheme}://{parts.netloc}"
 
 

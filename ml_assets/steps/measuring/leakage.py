@@ -111,8 +111,10 @@ def leakage_facts(
         found = FeatureAlone(name, kind)
         if f"feature {name}" in rows and len(rows):
             levels, values = levels_of(rows[f"feature {name}"]), rows[f"feature {name}"].to_numpy()
-            a_key = any(repeats_key(levels, values, *key) for key in keys)
-            identity = "key" if a_key else identity_of(levels, times, of_rows)
+            identity = identity_of(levels, times, of_rows)
+            # A row id stops the graph, a key that comes again is warned of: the graver one counts.
+            if identity != "row id" and any(repeats_key(levels, values, *key) for key in keys):
+                identity = "key"
             found = replace(found, identity=identity)
             if truth is not None:
                 power, copies = truth.told_by(levels)

@@ -67,7 +67,7 @@ def drawn_units(spec: ModelSpec, rows: pd.DataFrame) -> tuple[DrawnUnits, int]:
     its rows are one unit. One entity alone is one series: it is drawn in blocks of time.
     """
     entity = rows.groupby([*spec.label.keys], sort=False, dropna=False).ngroup().to_numpy()
-    count = int(entity.max()) + 1
+    count = int(entity.max(initial=-1)) + 1
     if count == 1:
         return DrawnUnits.blocks(_times(spec, rows).to_numpy()), count
     return DrawnUnits(entity, count), count

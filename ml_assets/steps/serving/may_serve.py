@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml_assets.steps.serving.version_tags import (
+    CHAMPION,
     CLASSES_TAG,
     FORCED,
     GATES_TAG,
@@ -70,6 +71,14 @@ def rollback_trouble(spec: ModelSpec, registry: Registry, version: int) -> str:
         return f"is {standing_of(spec, tags)}: it would not serve"
     if taken_back := tags.get(ROLLED_BACK_TAG):
         return f"was taken back itself ({taken_back})"
-    if other := other_target(spec, tags):
+    if (other := other_target(spec, tags)) and not _served_now(registry, name, tags):
         return f"predicts something else ({other})"
     return ""
+
+
+def _served_now(registry: Registry, name: str, tags: Mapping[str, str]) -> bool:
+    """Whether the champion predicts the same, so that a rollback changes nothing in what is predicted."""
+    champion = registry.version_of(name, CHAMPION)
+    return champion is not None and registry.tags(name, champion).get(TARGET_TAG) == tags.get(
+        TARGET_TAG
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ml_assets.spec.errors import PromotionError
+from ml_assets.spec.errors import OvertakenError
 from ml_assets.steps.serving.version_tags import (
     ACTION_TAG,
     BEFORE_TAG,
@@ -90,8 +90,9 @@ def move_champion(desk: Desk, move: Move) -> Run:
     Raises
     ------
     PromotionError
-        With the rule ``promotion_compare_and_set`` when the champion is not ``move.before`` any more,
-        or not ``move.version`` afterwards; the run is FAILED then, and the alias stays where it is.
+        With the rule ``promotion_compare_and_set`` when the champion is not ``move.before`` any more;
+        as ``OvertakenError`` when it is not ``move.version`` afterwards. The run is FAILED then, and the
+        alias stays where it is.
     """
     with desk.tracking.run(
         desk.spec.experiment("deployment"),
@@ -111,7 +112,7 @@ def _refuse_overtaken(desk: Desk, move: Move) -> None:
     """Look again whether the move is still the last one."""
     if (found := desk.champion()) == move.version:
         return
-    raise PromotionError(
+    raise OvertakenError(
         f"registered model {desk.name}, alias {CHAMPION!r}",
         found="it points to no version" if found is None else f"it points to version {found}",
         expected=f"version {move.version}, which it was moved to just now: somebody else moved it at "

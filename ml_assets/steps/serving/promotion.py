@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ml_assets.spec.errors import PromotionError
+from ml_assets.spec.errors import OvertakenError, PromotionError
 from ml_assets.steps.serving.may_serve import other_target, rollback_trouble
 from ml_assets.steps.serving.moves import Move, move_champion
 from ml_assets.steps.serving.version_tags import (
@@ -114,7 +114,8 @@ def rollback(desk: Desk, *, reason: str, who: str) -> Move:
             f"{desk.name}, champion version {champion}",
             found=f"version {target}, the champion before it, {trouble}",
             expected=f"a version that would serve, of {stored}",
-            fix=f"name one yourself: ml-assets promote {desk.spec.name} --version N --reason …",
+            fix=f"name one yourself: ml-assets promote {desk.spec.name} --version N --reason … (with "
+            "--force where it was refused or predicts something else)",
             rule="promotion_rollback_target",
         )
     move = Move("rollback", target, champion, who, reason, tags=_links(desk, desk.tags(target)))
@@ -122,6 +123,8 @@ def rollback(desk: Desk, *, reason: str, who: str) -> Move:
     desk.registry.tag(desk.name, champion, {ROLLED_BACK_TAG: f"{who}: {reason}"})
     try:
         run = move_champion(desk, move)
+    except OvertakenError:
+        raise  # It was taken back; that somebody promoted another one since does not change it.
     except PromotionError:
         desk.registry.tag(desk.name, champion, {ROLLED_BACK_TAG: ""})
         raise

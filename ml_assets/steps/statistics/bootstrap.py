@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from ml_assets.rules.facts import MetricDifference
 from ml_assets.spec.errors import DataError
 from ml_assets.spec.model_types import METRICS
-from ml_assets.steps.statistics.drawn_units import DrawnUnits
+from ml_assets.steps.statistics.drawn_units import FEW, DrawnUnits
 from ml_assets.steps.statistics.metric_sums import metric_sums
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ml_assets.steps.statistics.sums import MetricSums
 
 GROUPS = 1000
+#: The share of draws that must be measurable (a draw of one class has no AUC), and that of few units.
+LEAST, LEAST_OF_FEW = 0.5, 0.9
 SEED = 20130101
 #: Draws that are multiplied at once; bounds the memory.
 _BLOCK = 500
@@ -82,6 +84,8 @@ def paired_bootstrap(
     units = units or DrawnUnits.rows(len(labels))
     draw = _draw(units, drawing)
     stretch = units.widening(drawing.confidence) if units.count > 1 else float("nan")
+    # Of few units that hold one class each, the draws that can be measured are nearly all the same.
+    least = drawing.draws * (LEAST_OF_FEW if units.effective < FEW else LEAST)
     found = {}
     for metric in metrics:
         now, before = (
@@ -90,7 +94,7 @@ def paired_bootstrap(
             )
             for model in (candidate, champion)
         )
-        found[metric] = _difference(metric, now, before, drawing, stretch)
+        found[metric] = _difference(metric, now, before, drawing, stretch=stretch, least=least)
     return found
 
 
@@ -112,11 +116,12 @@ def _drawn(measured: float, sums: MetricSums, draw: _Draws) -> _Drawn:
 
 
 def _difference(
-    metric: Metric, now: _Drawn, before: _Drawn, drawing: Drawing, stretch: float
+    metric: Metric, now: _Drawn, before: _Drawn, drawing: Drawing, *, stretch: float, least: float
 ) -> MetricDifference:
     """Put the interval of the drawn differences around the measured one.
 
-    Its ends are ``stretch`` times as far from the middle of the draws as drawn; a NaN makes them NaN.
+    Its ends are ``stretch`` times as far from the middle of the draws as drawn; a NaN makes them NaN,
+    and so do fewer than ``least`` draws with a finite difference.
     """
     import numpy as np
 
@@ -125,7 +130,7 @@ def _difference(
     gaps = gaps[np.isfinite(gaps)]
     difference = sign * (now.measured - before.measured)
     low = high = np.nan
-    if 2 * len(gaps) >= drawing.draws:
+    if len(gaps) >= least:
         tail = (1 - drawing.confidence) / 2
         ends = np.quantile(gaps, [tail, 1 - tail])
         ends += (stretch - 1) * (ends - np.median(gaps))

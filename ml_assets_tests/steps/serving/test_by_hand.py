@@ -171,6 +171,14 @@ class TestAVersionThatPredictsSomethingElse:
         assert aliases(promoted.platform) == (2, 1)
         assert at.tags(2).get("ml_assets.rolled_back", "") == ""
 
+    def test_is_restored_where_the_champion_predicts_the_same(self, promoted: Shop) -> None:
+        """A class was renamed in the declaration: both serving versions are of before."""
+        at = desk(promoted.platform)
+        for version in (1, 2):
+            at.registry.tag(NAME, version, LEVELS)
+        assert rollback(at, reason="too many alarms", who="bo").version == 1
+        assert aliases(promoted.platform) == (1, 2)
+
 
 def changed_levels() -> ModelSpec:
     label = {**tiny.multiclass_mapping()["label"], "classes": ["some", "little", "much"]}
