@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process
-# that a test starts and interrupts.
+# A shell that starts the tests in the background has them ignore Ctrl-C, and nohup a closed terminal;
+# so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 if TYPE_CHECKING:
     from pathlib import Path
