@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from ml_assets.remote import shown
 from ml_assets.remote.messages import PromptWriter, StartedTwiceError
+from ml_assets.steps.work import Report, TaskError
 
 
 def written(folder):
@@ -103,6 +105,16 @@ def test_the_error_that_ends_a_job_shows_no_token(tmp_path):
     text = (tmp_path / "1.json").read_text()
     assert token not in text
     assert "401 for [redacted]" in text
+
+
+def test_a_report_keeps_its_names_and_loses_its_secrets(monkeypatch):
+    """Other steps read the handle: a name that is also a secret's value must stay whole."""
+    monkeypatch.setenv("MY_TOKEN", "flight_ops")
+    error = TaskError("401 for flight_ops", "Traceback: flight_ops")
+    found = shown(Report("labels", True, handle={"table": "flight_ops.labels.x"}, error=error))
+    assert found["handle"] == {"table": "flight_ops.labels.x"}
+    assert found["error"]["message"] == "401 for [redacted]"
+    assert "flight_ops" not in found["error"]["traceback"]
 
 
 def test_a_second_attempt_writes_over_nothing_and_says_what_happened(tmp_path):

@@ -10,7 +10,7 @@ import argparse
 import logging
 import os
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.spec.errors import SpecError, did_you_mean
 from ml_assets.spec.redaction import redacted, redacted_values
@@ -107,14 +107,18 @@ def do(work: Work, platform: Platform, recipe: Recipe, pipes: PipesContext) -> N
     from ml_assets.steps.worker import run, stopped
 
     def send(report: Report) -> None:
-        values = report.to_json()
-        shown = {name: redacted_values(values[name]) for name in _FOR_PEOPLE}
-        pipes.report_custom_message({REPORT: {**values, **shown}})
+        pipes.report_custom_message({REPORT: shown(report)})
 
     reports = run(work, platform, recipe, send)
     pipes.report_custom_message({DONE: len(reports)})
     if bad := stopped(reports):
         raise WorkFailedError(redacted("\n\n".join(map(_reason, bad))))
+
+
+def shown(report: Report) -> dict[str, Any]:
+    """A report as it is sent: its texts for people without secrets, its names as they are."""
+    values = report.to_json()
+    return values | {name: redacted_values(values[name]) for name in _FOR_PEOPLE}
 
 
 def open_platform() -> Platform:

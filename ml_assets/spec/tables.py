@@ -1,4 +1,4 @@
-"""What a user declares about sources, feature tables and labels."""
+"""What a user declares about sources and feature tables."""
 
 from __future__ import annotations
 
